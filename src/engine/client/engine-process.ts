@@ -1,0 +1,167 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EngineDeadError, ModelLoadError, UnavailableError, fromWireError } from '../errors.js';
+import type { FromEngine, LoadReport, ToEngine } from '../protocol.js';
+import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
+import { GenerationStream } from './generation-stream.js';
+import { LineTail } from './line-tail.js';
+
+export interface GenerateOptions {
+  /** Aborting frees the work within one step. */
+  readonly signal?: AbortSignal | undefined;
+  readonly priority?: Priority | undefined;
+}
+
+export interface EngineProcessOptions {
+  /** A line the process wrote to stdout or stderr. */
+  readonly onOutput?: (line: string) => void;
+  /** The program to run; default: the one beside this file. */
+  readonly entry?: string;
+}
+
+/** How long a process may take to end by itself before it is killed, in milliseconds. */
+const EXIT_GRACE_MS = 2000;
+
+/**
+ * One engine process, from its start to its end: loads one model once, then generates. It isn't restarted here; that is
+ * the supervisor's part.
+ */
+export class EngineProcess {
+  /** Settles when the process has ended, never rejects. The text says how it ended. */
+  readonly exited: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #streams = new Map<number, GenerationStream>();
+  readonly #tail = new LineTail(20);
+  readonly #startedAt = performance.now();
+  #lastId = 0;
+  #alive = true;
+  #onLoad: { resolve: (report: LoadReport) => void; reject: (error: Error) => void } | undefined;
+
+  constructor({ onOutput, entry = engineEntry() }: EngineProcessOptions = {}) {
+    this.#child = fork(entry, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execArgv: entry.endsWith('.ts') ? loaderArguments() : [],
+    });
+    this.#child.on('message', (message) => this.#receive(message as FromEngine));
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      this.#tail.follow(stream, onOutput);
+    }
+    this.exited = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve(this.#end(`could not be started: ${error.message}`)));
+      this.#child.once('exit', (code, signal) =>
+        resolve(this.#end(signal ? `was ended by ${signal}` : `ended with code ${code}`)),
+      );
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** @throws ModelLoadError */
+  async load(spec: ModelSpec, hub: HubOptions): Promise<LoadedModelInfo> {
+    const report = await new Promise<LoadReport>((resolve, reject) => {
+      this.#onLoad = { resolve, reject };
+      if (!this.#alive) return this.#failLoad('has ended');
+      this.#send({ type: 'load', spec, hub });
+    });
+    return { ...report, loadMs: Math.round(performance.now() - this.#startedAt) };
+  }
+
+  generate(
+    request: GenerationRequest,
+    { signal, priority = 'interactive' }: GenerateOptions,
+    onSettled: () => void,
+  ): GenerationStream {
+    const id = ++this.#lastId;
+    const stream = new GenerationStream({
+      signal,
+      onCancel: () => {
+        this.#streams.delete(id);
+        this.#send({ type: 'cancel', id });
+      },
+      onSettled,
+    });
+    if (signal?.aborted) return stream;
+    if (!this.#alive) {
+      stream.fail(new UnavailableError('engine_restarting', 'The engine is restarting.'));
+      return stream;
+    }
+    this.#streams.set(id, stream);
+    this.#send({ type: 'generate', id, request, priority });
+    return stream;
+  }
+
+  /** Ends the process: asks, then kills. What is in flight fails. */
+  async stop(): Promise<void> {
+    this.#send({ type: 'shutdown' });
+    const timer = setTimeout(() => this.kill(), EXIT_GRACE_MS);
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #send(message: ToEngine): void {
+    // a channel that broke is followed by 'exit', which fails what is in flight
+    if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
+
+  #receive(message: FromEngine): void {
+    switch (message.type) {
+      case 'loaded':
+        this.#onLoad?.resolve(message.report);
+        return;
+      case 'load_failed':
+        this.#onLoad?.reject(fromWireError(message.error));
+        return;
+      case 'event': {
+        const stream = this.#streams.get(message.id);
+        if (message.event.type === 'finish') this.#streams.delete(message.id);
+        stream?.push(message.event);
+        return;
+      }
+      case 'failed': {
+        const stream = this.#streams.get(message.id);
+        this.#streams.delete(message.id);
+        stream?.fail(fromWireError(message.error));
+        return;
+      }
+      default:
+        message satisfies never;
+    }
+  }
+
+  #end(how: string): string {
+    this.#alive = false;
+    this.#failLoad(how);
+    for (const stream of this.#streams.values()) {
+      stream.fail(
+        new EngineDeadError(`The engine process ${how} while it worked on this request. Send it again.`),
+      );
+    }
+    this.#streams.clear();
+    return how;
+  }
+
+  #failLoad(how: string): void {
+    const said =
+      this.#tail.lines.length > 0 ? ` Its last words: ${this.#tail.lines.slice(-3).join(' / ')}` : '';
+    this.#onLoad?.reject(new ModelLoadError(`The engine process ${how} while it loaded the model.${said}`));
+  }
+}
+
+/** What makes this process run TypeScript, without its debugger: a second one can't have the same port. */
+function loaderArguments(): string[] {
+  return process.execArgv.filter((arg) => !arg.startsWith('--inspect'));
+}
+
+/** The program beside this file, in the form this file has: compiled, or TypeScript under a loader. */
+function engineEntry(): string {
+  const here = import.meta.url;
+  return fileURLToPath(new URL(`../process/main${extname(fileURLToPath(here))}`, here));
+}

@@ -1,0 +1,225 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ModelLoadError, ResidentError, UnavailableError, messageOf } from '../errors.js';
+import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec } from '../types.js';
+import { EngineProcess, type GenerateOptions } from './engine-process.js';
+import { GenerationStream } from './generation-stream.js';
+
+export const ENGINE_STATES = ['idle', 'loading', 'ready', 'draining', 'stopped', 'failed'] as const;
+export type EngineState = (typeof ENGINE_STATES)[number];
+
+/** What the supervisor tells whoever keeps the log. */
+export interface EngineLog {
+  info(message: string): void;
+  warn(message: string): void;
+  debug(message: string): void;
+}
+
+export interface SupervisorOptions {
+  readonly spec: ModelSpec;
+  readonly hub: HubOptions;
+  readonly log: EngineLog;
+  /** Makes the process; default: a real one. */
+  readonly createProcess?: (onOutput: (line: string) => void) => EngineProcess;
+}
+
+/** Waits before the 1st, 2nd, ... restart in a row, in milliseconds. After the last, the engine has failed. */
+const RESTART_DELAYS_MS = [0, 250, 1000, 4000, 15_000] as const;
+/** An engine that lasted this long was well: the next restart is the first again. */
+const HEALTHY_MS = 60_000;
+
+/**
+ * Keeps one model resident: starts its engine process, loads the model once, restarts the process if it dies, and ends it.
+ *
+ * States: `idle` -> `loading` -> `ready` -> `draining` -> `stopped`; a load that fails is `failed`, and can be tried again
+ * with `load()`; a process that dies brings `ready` back to `loading`.
+ */
+export class EngineSupervisor {
+  readonly spec: ModelSpec;
+  readonly #options: SupervisorOptions;
+  #state: EngineState = 'idle';
+  #process: EngineProcess | undefined;
+  #loading: Promise<LoadedModelInfo> | undefined;
+  #info: LoadedModelInfo | undefined;
+  #loads = 0;
+  #restarts = 0;
+  #readyAt = 0;
+  readonly #ending = new AbortController();
+  #active = 0;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.spec = options.spec;
+    this.#options = options;
+  }
+
+  get state(): EngineState {
+    return this.#state;
+  }
+
+  /** What the present load produced; undefined before the first. */
+  get info(): LoadedModelInfo | undefined {
+    return this.#info;
+  }
+
+  /** How often the model was loaded since the start: stays 1 unless the engine died. */
+  get loads(): number {
+    return this.#loads;
+  }
+
+  /** Generations whose end their consumer hasn't seen. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /**
+   * Loads the model; concurrent calls share one load, and when it is loaded this returns at once.
+   * @throws ModelLoadError
+   */
+  load(): Promise<LoadedModelInfo> {
+    if (this.#state === 'draining' || this.#state === 'stopped') return Promise.reject(this.#unavailable());
+    this.#loading ??= this.#start().catch((error: unknown) => {
+      this.#failed();
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  /**
+   * @throws UnavailableError (by the iterator) unless the state is `ready`
+   */
+  generate(request: GenerationRequest, options: GenerateOptions = {}): GenerationStream {
+    if (this.#state !== 'ready' || !this.#process) return GenerationStream.failed(this.#unavailable());
+    this.#active++;
+    return this.#process.generate(request, options, () => this.#settled());
+  }
+
+  /** Refuses new requests and resolves when those in flight have ended, or after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.#state !== 'ready' && this.#state !== 'loading') return;
+    this.#state = 'draining';
+    this.#ending.abort();
+    if (this.#active === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+  }
+
+  /** Ends the engine process, in whatever state. What is still in flight fails. */
+  async stop(): Promise<void> {
+    const wasLoading = this.#info === undefined;
+    this.#state = 'stopped';
+    this.#ending.abort();
+    // a load can't be interrupted; there is nothing to save in it
+    if (wasLoading) this.#process?.kill();
+    await this.#process?.stop();
+  }
+
+  async #start(): Promise<LoadedModelInfo> {
+    const { log, hub } = this.#options;
+    this.#state = 'loading';
+    this.#info = undefined;
+    log.info(`loading '${this.spec.name}' from ${this.spec.source}`);
+    const onOutput = (line: string): void => log.debug(`engine '${this.spec.name}': ${line}`);
+    const engine = this.#options.createProcess?.(onOutput) ?? new EngineProcess({ onOutput });
+    this.#process = engine;
+    void engine.exited.then((how) => this.#exited(engine, how));
+    try {
+      const info = await engine.load(this.spec, hub);
+      return this.#loaded(info);
+    } catch (error) {
+      await engine.stop();
+      throw this.#isEnding() ? this.#unavailable() : loadError(this.spec, error);
+    }
+  }
+
+  #loaded(info: LoadedModelInfo): LoadedModelInfo {
+    this.#info = info;
+    this.#loads++;
+    this.#readyAt = performance.now();
+    if (!this.#isEnding()) this.#state = 'ready';
+    const { name } = this.spec;
+    this.#options.log.info(
+      `'${name}' is resident: ${info.device}, ${info.dtype}, context ${info.contextLength}, loaded in ${info.loadMs} ms (instance ${info.instanceId})`,
+    );
+    return info;
+  }
+
+  #failed(): void {
+    this.#loading = undefined;
+    this.#restarts = 0;
+    if (!this.#isEnding()) this.#state = 'failed';
+  }
+
+  #exited(engine: EngineProcess, how: string): void {
+    // a process that ended while loading is reported by the load
+    if (engine !== this.#process || this.#isEnding() || this.#state !== 'ready') return;
+    this.#state = 'loading';
+    this.#info = undefined;
+    if (performance.now() - this.#readyAt > HEALTHY_MS) this.#restarts = 0;
+    this.#options.log.warn(`the engine process of '${this.spec.name}' ${how}`);
+    this.#loading = this.#restart();
+    this.#loading.catch(() => undefined); // reported in #restart; `load()` callers get it too
+  }
+
+  async #restart(): Promise<LoadedModelInfo> {
+    const { log } = this.#options;
+    for (;;) {
+      const delay = RESTART_DELAYS_MS[this.#restarts++];
+      if (delay === undefined) {
+        this.#failed();
+        const message = `The engine of '${this.spec.name}' died ${RESTART_DELAYS_MS.length} times in a row and is not started again. Its log says why.`;
+        log.warn(message);
+        throw new ResidentError('engine_failed', message);
+      }
+      await sleep(delay, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+      if (this.#isEnding()) throw this.#unavailable();
+      try {
+        return await this.#start();
+      } catch (error) {
+        if (this.#isEnding()) throw error;
+        log.warn(messageOf(error));
+      }
+    }
+  }
+
+  #settled(): void {
+    this.#active--;
+    if (this.#active === 0) this.#whenIdle?.();
+  }
+
+  #isEnding(): boolean {
+    return this.#state === 'draining' || this.#state === 'stopped';
+  }
+
+  #unavailable(): ResidentError {
+    const { name } = this.spec;
+    switch (this.#state) {
+      case 'draining':
+      case 'stopped':
+        return new UnavailableError('server_draining', 'The server is shutting down.');
+      case 'failed':
+        return new ResidentError(
+          'engine_failed',
+          `The model '${name}' could not be loaded. The server's log says why.`,
+        );
+      case 'idle':
+      case 'loading':
+      case 'ready':
+        return this.#loads > 0
+          ? new UnavailableError(
+              'engine_restarting',
+              `The engine of '${name}' is restarting. Try again shortly.`,
+            )
+          : new UnavailableError('model_loading', `The model '${name}' is still loading. Try again shortly.`);
+      default:
+        return this.#state satisfies never;
+    }
+  }
+}
+
+function loadError(spec: ModelSpec, error: unknown): ModelLoadError {
+  return new ModelLoadError(`Model '${spec.name}': ${messageOf(error)}`, { cause: error });
+}

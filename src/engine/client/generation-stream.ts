@@ -1,0 +1,121 @@
+import type { ResidentError } from '../errors.js';
+import { CancelledError } from '../errors.js';
+import type { GenerationEvent } from '../types.js';
+
+type Pending = { resolve: (result: IteratorResult<GenerationEvent>) => void; reject: (error: Error) => void };
+
+/**
+ * The events of one generation on the server's side. Unlike a generator, `return()` and an abort take effect at once,
+ * also while a `next()` waits: the engine hears of it between two steps.
+ *
+ * It buffers what isn't read yet; a generation's events are bounded by its `maxTokens`.
+ */
+export class GenerationStream implements AsyncIterableIterator<GenerationEvent> {
+  readonly #buffer: GenerationEvent[] = [];
+  readonly #waiting: Pending[] = [];
+  readonly #onCancel: () => void;
+  readonly #onSettled: () => void;
+  readonly #signal: AbortSignal | undefined;
+  #ended = false;
+  #settled = false;
+  #error: ResidentError | undefined;
+
+  /**
+   * @param onCancel the consumer gave up before the end: tell the engine
+   * @param onSettled the consumer has seen the end, or gave up
+   */
+  constructor(options: { signal?: AbortSignal | undefined; onCancel: () => void; onSettled: () => void }) {
+    this.#onCancel = options.onCancel;
+    this.#onSettled = options.onSettled;
+    this.#signal = options.signal;
+    this.#signal?.addEventListener('abort', this.#abort, { once: true });
+    if (this.#signal?.aborted) this.#abort();
+  }
+
+  /** A generation that failed before it began. */
+  static failed(error: ResidentError): GenerationStream {
+    const stream = new GenerationStream({ onCancel: () => undefined, onSettled: () => undefined });
+    stream.fail(error);
+    return stream;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<GenerationEvent>> {
+    const event = this.#buffer.shift();
+    if (event !== undefined) {
+      this.#settleWhenRead();
+      return Promise.resolve({ done: false, value: event });
+    }
+    if (this.#error) {
+      const error = this.#error;
+      this.#error = undefined; // thrown once, then done
+      this.#settleWhenRead();
+      return Promise.reject(error);
+    }
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  return(): Promise<IteratorResult<GenerationEvent>> {
+    this.#giveUp();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** From the engine: the next event. */
+  push(event: GenerationEvent): void {
+    if (this.#ended) return;
+    if (event.type === 'finish') this.#end();
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting.resolve({ done: false, value: event });
+    else this.#buffer.push(event);
+    if (this.#ended) this.#releaseWaiting();
+    this.#settleWhenRead();
+  }
+
+  /** From the engine: no more events, the generation failed. */
+  fail(error: ResidentError): void {
+    if (this.#ended) return;
+    this.#end();
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting.reject(error);
+    else this.#error = error;
+    this.#releaseWaiting();
+    this.#settleWhenRead();
+  }
+
+  #abort = (): void => {
+    if (this.#ended) return;
+    this.#buffer.length = 0;
+    this.#onCancel();
+    this.fail(new CancelledError());
+  };
+
+  #giveUp(): void {
+    this.#buffer.length = 0;
+    this.#error = undefined;
+    if (!this.#ended) {
+      this.#end();
+      this.#onCancel();
+    }
+    this.#releaseWaiting();
+    this.#settleWhenRead();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#signal?.removeEventListener('abort', this.#abort);
+  }
+
+  #releaseWaiting(): void {
+    for (const { resolve } of this.#waiting.splice(0)) resolve({ done: true, value: undefined });
+  }
+
+  #settleWhenRead(): void {
+    if (this.#settled || !this.#ended || this.#buffer.length > 0 || this.#error) return;
+    this.#settled = true;
+    this.#onSettled();
+  }
+}

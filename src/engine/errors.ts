@@ -1,0 +1,132 @@
+/**
+ * What can go wrong between a request and its last token. The codes are stable: clients and operators match on
+ * them, in OpenAI's error envelope on REST, in `extensions.code` on GraphQL and in the error lines of a batch.
+ */
+export const ERROR_CODES = [
+  // the request is at fault
+  'invalid_json',
+  'invalid_value',
+  'missing_required_parameter',
+  'unknown_parameter',
+  'unsupported_parameter',
+  'context_length_exceeded',
+  'no_chat_template',
+  'model_not_found',
+  'cancelled',
+  // try again later
+  'model_loading',
+  'server_draining',
+  'engine_restarting',
+  'engine_restarted',
+  // the server is at fault
+  'generation_failed',
+  'model_load_failed',
+  'engine_failed',
+  'internal_error',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface ErrorDetails {
+  /** The request field at fault, in the client's spelling, e.g. `max_tokens`. */
+  readonly param?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** An error that may be shown to a client: one clear sentence, a stable code, and the field at fault if there is one. */
+export class ResidentError extends Error {
+  readonly param: string | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    { param, cause }: ErrorDetails = {},
+  ) {
+    super(message, { cause });
+    this.name = new.target.name;
+    this.param = param;
+  }
+}
+
+/** The request can't be served as it is; sending it again changes nothing. */
+export class InvalidRequestError extends ResidentError {}
+
+/** Not now: the model is loading, draining or restarting. The same request may succeed later. */
+export class UnavailableError extends ResidentError {}
+
+/** One generation failed; the engine goes on. */
+export class GenerationError extends ResidentError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('generation_failed', message, details);
+  }
+}
+
+/** The engine process ended with this request in flight. */
+export class EngineDeadError extends ResidentError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('engine_restarted', message, details);
+  }
+}
+
+/** The model can't be loaded: `message` says why and what to do. */
+export class ModelLoadError extends ResidentError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('model_load_failed', message, details);
+  }
+}
+
+/** The caller went away or gave up. */
+export class CancelledError extends ResidentError {
+  constructor(message = 'The request was cancelled.') {
+    super('cancelled', message);
+  }
+}
+
+/** An error as it crosses the process boundary. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly param?: string | undefined;
+}
+
+export function toWireError(error: unknown): WireError {
+  if (error instanceof ResidentError) {
+    return { code: error.code, message: error.message, param: error.param };
+  }
+  return { code: 'internal_error', message: messageOf(error) };
+}
+
+export function fromWireError({ code, message, param }: WireError): ResidentError {
+  switch (code) {
+    case 'cancelled':
+      return new CancelledError(message);
+    case 'generation_failed':
+      return new GenerationError(message, { param });
+    case 'engine_restarted':
+      return new EngineDeadError(message, { param });
+    case 'model_load_failed':
+      return new ModelLoadError(message, { param });
+    case 'model_loading':
+    case 'server_draining':
+    case 'engine_restarting':
+      return new UnavailableError(code, message, { param });
+    case 'engine_failed':
+    case 'internal_error':
+      return new ResidentError(code, message, { param });
+    case 'invalid_json':
+    case 'invalid_value':
+    case 'missing_required_parameter':
+    case 'unknown_parameter':
+    case 'unsupported_parameter':
+    case 'context_length_exceeded':
+    case 'no_chat_template':
+    case 'model_not_found':
+      return new InvalidRequestError(code, message, { param });
+    default:
+      return code satisfies never;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,33 @@
+import { existsSync, statSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+import { ModelLoadError } from '../errors.js';
+
+export type ModelSource =
+  | { readonly kind: 'folder'; readonly path: string }
+  | { readonly kind: 'hub'; readonly id: string; readonly revision: string };
+
+const HUB_ID = /^([\w][\w.-]*\/[\w.-]+)(?:@([\w./-]+))?$/;
+
+/**
+ * Tells a folder from a Hugging Face id (`owner/name`, `owner/name@revision`). A folder that exists wins; relative paths
+ * are relative to the working directory.
+ * @throws ModelLoadError if it is neither
+ */
+export function parseModelSource(source: string): ModelSource {
+  const path = resolve(source);
+  if (existsSync(path)) {
+    if (statSync(path).isDirectory()) return { kind: 'folder', path };
+    throw new ModelLoadError(
+      `'${source}' is a file; the source of a model is the folder that holds its config.json.`,
+    );
+  }
+  const [, id, revision = 'main'] = looksLikePath(source) ? [] : (HUB_ID.exec(source) ?? []);
+  if (id !== undefined) return { kind: 'hub', id, revision };
+  throw new ModelLoadError(
+    `There is no folder ${path}. Set 'source' to a model folder, or to a Hugging Face id like owner/name.`,
+  );
+}
+
+function looksLikePath(source: string): boolean {
+  return isAbsolute(source) || source.startsWith('.') || source.startsWith('~');
+}

@@ -1,0 +1,33 @@
+import type { WireError } from './errors.js';
+import type {
+  GenerationEvent,
+  GenerationRequest,
+  HubOptions,
+  LoadedModelInfo,
+  ModelSpec,
+  Priority,
+} from './types.js';
+
+/**
+ * The messages between the server and an engine process, over Node's IPC channel with the structured-clone
+ * serialization (`serialization: 'advanced'`). Ids are the server's, unique for the life of the channel.
+ */
+export type ToEngine =
+  | { readonly type: 'load'; readonly spec: ModelSpec; readonly hub: HubOptions }
+  | {
+      readonly type: 'generate';
+      readonly id: number;
+      readonly request: GenerationRequest;
+      readonly priority: Priority;
+    }
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'shutdown' };
+
+/** What an engine process can say of its load; the server adds `loadMs`, which includes starting the process. */
+export type LoadReport = Omit<LoadedModelInfo, 'loadMs'>;
+
+export type FromEngine =
+  | { readonly type: 'loaded'; readonly report: LoadReport }
+  | { readonly type: 'load_failed'; readonly error: WireError }
+  | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
+  | { readonly type: 'failed'; readonly id: number; readonly error: WireError };
