@@ -1,0 +1,14 @@
+import type { HubOptions, ModelSpec } from '../engine/types.js';
+
+export interface ResidentModelOptions extends ModelSpec {
+  /** `await`: the application is ready when the model is. `background`: it starts without, and requests are refused until then. */
+  readonly load: 'await' | 'background';
+}
+
+export interface ModelModuleOptions {
+  /** The models to keep resident. The first is the default of requests that name none. */
+  readonly models: readonly ResidentModelOptions[];
+  readonly hub: HubOptions;
+  /** How long a shutdown waits for generations in flight, in seconds. */
+  readonly drainSeconds: number;
+}

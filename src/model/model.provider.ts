@@ -1,0 +1,157 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { EngineSupervisor, type EngineState } from '../engine/client/engine-supervisor.js';
+import type { GenerateOptions } from '../engine/client/engine-process.js';
+import { GenerationStream } from '../engine/client/generation-stream.js';
+import { InvalidRequestError, messageOf } from '../engine/errors.js';
+import type { GenerationEvent, GenerationRequest, LoadedModelInfo, Task } from '../engine/types.js';
+import type { ModelModuleOptions, ResidentModelOptions } from './model-options.interface.js';
+import { MODULE_OPTIONS_TOKEN } from './model.module-definition.js';
+
+/** A resident model as transports show it. What is known only after a load is missing before it. */
+export interface ModelDescription extends Partial<LoadedModelInfo> {
+  readonly name: string;
+  readonly task: Task;
+  readonly state: EngineState;
+  /** Times the model was loaded since the server started: 1 unless its engine died. */
+  readonly loads: number;
+}
+
+export type ModelRequest = GenerationRequest & {
+  /** Default: the first model. */
+  readonly model?: string | undefined;
+};
+
+interface Resident {
+  readonly options: ResidentModelOptions;
+  readonly engine: EngineSupervisor;
+}
+
+/**
+ * The one way to the models, in default (singleton) scope: whatever injects it gets the same instance, and with it the
+ * same loaded weights. Each model lives in an engine process of its own, loaded once, in `onModuleInit`.
+ */
+@Injectable()
+export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
+  readonly #log = new Logger(ModelProvider.name);
+  readonly #models: ReadonlyMap<string, Resident>;
+  readonly #drainMs: number;
+  #draining: Promise<void> | undefined;
+
+  constructor(@Inject(MODULE_OPTIONS_TOKEN) { models, hub, drainSeconds }: ModelModuleOptions) {
+    const log = {
+      info: (message: string) => this.#log.log(message),
+      warn: (message: string) => this.#log.warn(message),
+      debug: (message: string) => this.#log.debug(message),
+    };
+    this.#drainMs = drainSeconds * 1000;
+    this.#models = new Map(
+      models.map(({ load, ...spec }) => [
+        spec.name,
+        { options: { load, ...spec }, engine: new EngineSupervisor({ spec, hub, log }) },
+      ]),
+    );
+  }
+
+  async onModuleInit(): Promise<void> {
+    const awaited: Promise<unknown>[] = [];
+    for (const { options, engine } of this.#models.values()) {
+      const load = engine.load();
+      if (options.load === 'await') awaited.push(load);
+      else load.catch((error: unknown) => this.#log.error(messageOf(error)));
+    }
+    await Promise.all(awaited);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.drain();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([...this.#models.values()].map(({ engine }) => engine.stop()));
+  }
+
+  /**
+   * Runs a request. The events come as the model produces them; leaving the loop early, or aborting the signal, frees
+   * the work within one step.
+   * @throws ResidentError by the iterator, before `start` or, if the engine fails, later
+   */
+  generate(request: ModelRequest, options: GenerateOptions = {}): AsyncIterableIterator<GenerationEvent> {
+    const { model, ...rest } = request;
+    try {
+      const { engine, options: modelOptions } = this.#find(model);
+      if (modelOptions.load === 'await' && engine.loads === 0 && !this.#draining) {
+        return generateWhenLoaded(engine, rest, options);
+      }
+      return engine.generate(rest, options);
+    } catch (error) {
+      if (error instanceof InvalidRequestError) return GenerationStream.failed(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Waits while the model loads or its engine restarts.
+   * @throws ResidentError if it can't be loaded, or the server shuts down
+   */
+  async whenLoaded(name?: string): Promise<void> {
+    await this.#find(name).engine.load();
+  }
+
+  /** In the order of the configuration. */
+  describeAll(): ModelDescription[] {
+    return [...this.#models.values()].map(describe);
+  }
+
+  /** @throws InvalidRequestError with code `model_not_found` */
+  describe(name?: string): ModelDescription {
+    return describe(this.#find(name));
+  }
+
+  /** Whether every model can take requests now. */
+  get ready(): boolean {
+    return this.describeAll().every(({ state }) => state === 'ready');
+  }
+
+  /** Stops taking requests and waits for those in flight, as long as the configuration allows. Can be called twice. */
+  drain(): Promise<void> {
+    this.#draining ??= Promise.all(
+      [...this.#models.values()].map(({ engine }) => engine.drain(this.#drainMs)),
+    ).then(() => undefined);
+    return this.#draining;
+  }
+
+  #find(name: string | undefined): Resident {
+    const found = name === undefined ? this.#models.values().next().value : this.#models.get(name);
+    if (found) return found;
+    const names = [...this.#models.keys()].map((known) => `'${known}'`).join(', ');
+    throw new InvalidRequestError(
+      'model_not_found',
+      `The model '${name}' does not exist. Available: ${names}.`,
+      {
+        param: 'model',
+      },
+    );
+  }
+}
+
+function describe({ options, engine }: Resident): ModelDescription {
+  const { name, task } = options;
+  return { name, task, state: engine.state, loads: engine.loads, ...engine.info };
+}
+
+/** For callers that come before the application is up: they share the load under way, or start it. */
+async function* generateWhenLoaded(
+  engine: EngineSupervisor,
+  request: GenerationRequest,
+  options: GenerateOptions,
+): AsyncGenerator<GenerationEvent> {
+  await engine.load();
+  yield* engine.generate(request, options);
+}
