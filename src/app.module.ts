@@ -1,0 +1,29 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { BatchModule } from './batch/batch.module.js';
+import type { LoadedConfig } from './config/load-config.js';
+import { GraphqlApiModule } from './graphql/graphql-api.module.js';
+import { HealthModule } from './health/health.module.js';
+import { ModelModule } from './model/model.module.js';
+import { OpenAiModule } from './openai/openai.module.js';
+import { TransportModule } from './transport/transport.module.js';
+
+/** The whole application: resident models, and the three doors to them. */
+@Module({})
+export class AppModule {
+  static forRoot({ models, hub, server, graphql, batch }: LoadedConfig): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        // the models, loaded once; everything below injects the same ModelProvider
+        ModelModule.forRoot({ models, hub, drainSeconds: server.drainSeconds }),
+        // what the doors share: validation, errors, orderly shutdown
+        TransportModule,
+        HealthModule,
+        // REST, GraphQL, scheduled batches
+        OpenAiModule,
+        GraphqlApiModule.forRoot(graphql),
+        BatchModule.forRoot(batch),
+      ],
+    };
+  }
+}

@@ -1,0 +1,9 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import type { BatchModuleOptions } from './batch-options.interface.js';
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
+  new ConfigurableModuleBuilder<BatchModuleOptions>({
+    moduleName: 'RESIDENT_BATCH',
+  })
+    .setClassMethodName('forRoot')
+    .build();

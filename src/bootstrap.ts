@@ -1,0 +1,32 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule } from './app.module.js';
+import type { LoadedConfig } from './config/load-config.js';
+import { ResidentLogger } from './logger.js';
+
+/** The HTTP application, not initialised yet: `listen()` or `init()` loads the models. */
+export async function createApp(config: LoadedConfig): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), {
+    logger: new ResidentLogger(config.log.level),
+    abortOnError: false,
+    bodyParser: false,
+    // the drain has let answers end by then; what is left are idle keep-alive connections
+    forceCloseConnections: true,
+  });
+  app.disable('x-powered-by');
+  app.useBodyParser('json', { limit: config.server.bodyLimit });
+  endOnSignals(app);
+  return app;
+}
+
+/** The first SIGTERM or SIGINT drains and exits with 0; a second one doesn't wait. */
+export function endOnSignals(app: INestApplicationContext): void {
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  let signals = 0;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (++signals > 1) process.exit(1); // engines end with their IPC channel
+    });
+  }
+}

@@ -1,0 +1,64 @@
+import { CronTime } from 'cron';
+import { z } from 'zod';
+import { DEVICES, DTYPES, TASKS } from '../engine/types.js';
+
+const cronSchema = z
+  .string()
+  .refine(isCron, 'is not a cron expression (five fields, or six with seconds first)');
+
+export const modelSchema = z.strictObject({
+  /** What clients send as `model`. */
+  name: z.string().min(1),
+  /** A folder, or a Hugging Face id `owner/name` or `owner/name@revision`. */
+  source: z.string().min(1),
+  task: z.enum(TASKS).default('text-generation'),
+  device: z.enum(DEVICES).default('auto'),
+  dtype: z.enum(DTYPES).default('auto'),
+  /** Threads of one forward pass; default: the cores this process may use. */
+  threads: z.int().min(1).max(256).optional(),
+  /** `await`: no port is open before the model is loaded. `background`: readiness answers 503 until then. */
+  load: z.enum(['await', 'background']).default('await'),
+});
+
+export const configSchema = z.strictObject({
+  server: z.strictObject({
+    host: z.string().min(1),
+    port: z.int().min(0).max(65_535),
+    /** Largest request body, e.g. `10mb`. */
+    bodyLimit: z.string().regex(/^\d+(b|kb|mb|gb)$/, 'must be a size like 10mb'),
+    /** How long a shutdown waits for generations in flight. */
+    drainSeconds: z.number().min(0).max(3600),
+  }),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
+  models: z
+    .array(modelSchema)
+    .min(1)
+    .refine(
+      (models) => new Set(models.map(({ name }) => name)).size === models.length,
+      'has two models of one name',
+    ),
+  hub: z.strictObject({
+    endpoint: z.url({ protocol: /^https?$/ }),
+    /** Where downloaded models are kept; default: `resident` in the user's cache directory. */
+    cacheDir: z.string().min(1).optional(),
+  }),
+  graphql: z.strictObject({ introspection: z.boolean() }),
+  /** The folder for everything that changes. */
+  data: z.string().min(1),
+  /** `inbox`, `outbox` and `done` are relative to `data`. */
+  batch: z.strictObject({
+    /** When the inbox is looked at; null: never. */
+    cron: cronSchema.nullable(),
+    inbox: z.string().min(1),
+    outbox: z.string().min(1),
+    done: z.string().min(1),
+  }),
+});
+
+export type ResidentConfig = z.output<typeof configSchema>;
+export type ModelConfig = z.output<typeof modelSchema>;
+export type LogLevelName = ResidentConfig['log']['level'];
+
+function isCron(expression: string): boolean {
+  return CronTime.validateCronExpression(expression).valid;
+}

@@ -1,0 +1,81 @@
+import { Args, Context, Query, Resolver, Subscription } from '@nestjs/graphql';
+import { collect } from '../engine/collect.js';
+import type { GenerationEvent } from '../engine/types.js';
+import { ModelProvider, type ModelRequest } from '../model/model.provider.js';
+import { abortOnClose } from '../transport/abort-on-close.js';
+import { parseWith } from '../transport/validation.js';
+import {
+  GenerateChunk,
+  GenerateInput,
+  GenerateResult,
+  GraphqlFinishReason,
+  generateInputSchema,
+} from './generate.types.js';
+import type { GraphqlContext } from './graphql-context.js';
+import { mapIterator } from './map-iterator.js';
+
+/** Text generation over GraphQL: as one answer, or token by token. */
+@Resolver()
+export class GenerateResolver {
+  constructor(readonly models: ModelProvider) {}
+
+  @Query(() => GenerateResult, { description: 'Continues the prompt and answers when the text is complete.' })
+  async generate(
+    @Args('input') input: GenerateInput,
+    @Context() { res }: GraphqlContext,
+  ): Promise<GenerateResult> {
+    const signal = res && abortOnClose(res);
+    const generation = await collect(
+      this.models.generate(toModelRequest(input), { signal, priority: 'interactive' }),
+    );
+    return { ...generation, finishReason: GraphqlFinishReason[generation.finishReason] };
+  }
+
+  @Subscription(() => GenerateChunk, {
+    name: 'generate',
+    resolve: (chunk: GenerateChunk) => chunk,
+    description: 'Continues the prompt, token by token. Ending the subscription ends the generation.',
+  })
+  generateStream(@Args('input') input: GenerateInput): AsyncIterableIterator<GenerateChunk> {
+    let instanceId = '';
+    const events = this.models.generate(toModelRequest(input), { priority: 'interactive' });
+    return mapIterator(events, (event) => {
+      if (event.type === 'start') instanceId = event.instanceId;
+      return toChunk(event, instanceId);
+    });
+  }
+}
+
+/** Events that say nothing to a subscriber become undefined. */
+function toChunk(event: GenerationEvent, instanceId: string): GenerateChunk | undefined {
+  switch (event.type) {
+    case 'start':
+      return undefined;
+    case 'token':
+      return event.text === ''
+        ? undefined
+        : { text: event.text, instanceId, finishReason: null, usage: null };
+    case 'finish':
+      return {
+        text: event.text,
+        instanceId,
+        finishReason: GraphqlFinishReason[event.finishReason],
+        usage: event.usage,
+      };
+    default:
+      return event satisfies never;
+  }
+}
+
+function toModelRequest(input: GenerateInput): ModelRequest {
+  const { model, prompt, maxTokens, temperature, topP, seed, stop } = parseWith(generateInputSchema, input);
+  return {
+    model: model ?? undefined,
+    prompt: { kind: 'text', text: prompt },
+    maxTokens: maxTokens ?? undefined,
+    temperature: temperature ?? undefined,
+    topP: topP ?? undefined,
+    seed: seed ?? undefined,
+    stop: stop ?? undefined,
+  };
+}

@@ -1,0 +1,98 @@
+import { Field, Float, InputType, Int, ObjectType, registerEnumType } from '@nestjs/graphql';
+import { z } from 'zod';
+
+/** GraphQL spells enum values as it likes; the wire carries these names. */
+export enum GraphqlFinishReason {
+  stop = 'stop',
+  length = 'length',
+}
+
+registerEnumType(GraphqlFinishReason, {
+  name: 'FinishReason',
+  valuesMap: {
+    stop: { description: 'The model ended the text, or a stop string did.' },
+    length: { description: 'maxTokens was reached.' },
+  },
+});
+
+@InputType()
+export class GenerateInput {
+  @Field(() => String, { nullable: true, description: 'Default: the first model of the configuration.' })
+  model?: string | null;
+
+  @Field()
+  prompt!: string;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: "Default: the model's max_new_tokens, else what the context still holds.",
+  })
+  maxTokens?: number | null;
+
+  @Field(() => Float, { nullable: true, description: '0 is greedy, at most 2.' })
+  temperature?: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'Nucleus mass in [0, 1].' })
+  topP?: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'An integer; same seed, same text.' })
+  seed?: number | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Up to 4 strings that end the text; they are not part of it.',
+  })
+  stop?: string[] | null;
+}
+
+/** The limits of `GenerateInput`, as on REST. */
+export const generateInputSchema = z.object({
+  model: z.string().nullish(),
+  prompt: z.string(),
+  maxTokens: z.int().min(1).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  topP: z.number().min(0).max(1).nullish(),
+  seed: z.int().nullish(),
+  stop: z.array(z.string().min(1)).max(4).nullish(),
+});
+
+@ObjectType('Usage')
+export class GraphqlUsage {
+  @Field(() => Int)
+  promptTokens!: number;
+
+  @Field(() => Int)
+  completionTokens!: number;
+}
+
+@ObjectType()
+export class GenerateResult {
+  @Field()
+  text!: string;
+
+  @Field(() => GraphqlFinishReason)
+  finishReason!: GraphqlFinishReason;
+
+  @Field({ description: 'The load that answered.' })
+  instanceId!: string;
+
+  @Field(() => GraphqlUsage)
+  usage!: GraphqlUsage;
+}
+
+@ObjectType({
+  description: 'A piece of text as the model produces it; the last one has finishReason and usage.',
+})
+export class GenerateChunk {
+  @Field({ description: 'The pieces in order are the whole text.' })
+  text!: string;
+
+  @Field()
+  instanceId!: string;
+
+  @Field(() => GraphqlFinishReason, { nullable: true })
+  finishReason!: GraphqlFinishReason | null;
+
+  @Field(() => GraphqlUsage, { nullable: true })
+  usage!: GraphqlUsage | null;
+}

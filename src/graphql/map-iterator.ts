@@ -1,0 +1,26 @@
+/**
+ * Maps the items of an iterator and leaves out those that become undefined. Not a generator: `return()` reaches the source
+ * at once, also while a `next()` waits.
+ */
+export function mapIterator<In, Out>(
+  source: AsyncIterableIterator<In>,
+  map: (item: In) => Out | undefined,
+): AsyncIterableIterator<Out> {
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      for (;;) {
+        const result = await source.next();
+        if (result.done) return { done: true, value: undefined };
+        const value = map(result.value);
+        if (value !== undefined) return { done: false, value };
+      }
+    },
+    async return() {
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+}

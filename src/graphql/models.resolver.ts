@@ -1,0 +1,68 @@
+import { Args, Field, Int, ObjectType, Query, Resolver, registerEnumType } from '@nestjs/graphql';
+import { ModelProvider, type ModelDescription } from '../model/model.provider.js';
+
+export enum GraphqlModelState {
+  idle = 'idle',
+  loading = 'loading',
+  ready = 'ready',
+  draining = 'draining',
+  stopped = 'stopped',
+  failed = 'failed',
+}
+
+registerEnumType(GraphqlModelState, { name: 'ModelState' });
+
+@ObjectType('Model', { description: 'A resident model. What is known only after a load is null before it.' })
+export class GraphqlModel {
+  @Field()
+  name!: string;
+
+  @Field()
+  task!: string;
+
+  @Field(() => GraphqlModelState)
+  state!: GraphqlModelState;
+
+  @Field(() => String, { nullable: true, description: 'UUID of the present load.' })
+  instanceId?: string;
+
+  @Field(() => String, { nullable: true, description: 'ISO 8601.' })
+  loadedAt?: string;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Milliseconds from the order to load until it could answer.',
+  })
+  loadMs?: number;
+
+  @Field(() => Int, { description: 'Loads since the server started: 1 unless the engine died.' })
+  loads!: number;
+
+  @Field(() => String, { nullable: true })
+  device?: string;
+
+  @Field(() => String, { nullable: true })
+  dtype?: string;
+
+  @Field(() => Int, { nullable: true, description: 'Most tokens of prompt and completion together.' })
+  contextLength?: number;
+}
+
+@Resolver(() => GraphqlModel)
+export class ModelsResolver {
+  constructor(readonly provider: ModelProvider) {}
+
+  @Query(() => [GraphqlModel])
+  models(): GraphqlModel[] {
+    return this.provider.describeAll().map(toGraphql);
+  }
+
+  @Query(() => GraphqlModel)
+  model(@Args('name') name: string): GraphqlModel {
+    return toGraphql(this.provider.describe(name));
+  }
+}
+
+function toGraphql({ state, ...model }: ModelDescription): GraphqlModel {
+  return { ...model, state: GraphqlModelState[state] };
+}

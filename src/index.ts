@@ -1,0 +1,18 @@
+/** What a Nest application imports. */
+export { AppModule } from './app.module.js';
+export { BatchModule } from './batch/batch.module.js';
+export type { BatchModuleOptions } from './batch/batch-options.interface.js';
+export { BatchRunner } from './batch/batch-runner.js';
+export { InboxTask } from './batch/inbox.task.js';
+export { ConfigError, loadConfig, type LoadedConfig } from './config/load-config.js';
+export type { EngineState } from './engine/client/engine-supervisor.js';
+export { collect, type Generation } from './engine/collect.js';
+export * from './engine/errors.js';
+export type * from './engine/types.js';
+export { GraphqlApiModule, type GraphqlApiOptions } from './graphql/graphql-api.module.js';
+export { HealthModule } from './health/health.module.js';
+export type { ModelModuleOptions, ResidentModelOptions } from './model/model-options.interface.js';
+export { ModelModule } from './model/model.module.js';
+export { ModelProvider, type ModelDescription, type ModelRequest } from './model/model.provider.js';
+export { OpenAiModule } from './openai/openai.module.js';
+export { TransportModule } from './transport/transport.module.js';

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import type { ModelRequest } from '../model/model.provider.js';
+import { unsupportedField } from '../transport/validation.js';
+import {
+  checkStreamOptions,
+  maxTokensField,
+  samplingFields,
+  streamFields,
+  toModelRequest,
+  unsupportedFields,
+} from './generation.schema.js';
+
+const textPart = z.strictObject({
+  type: z.literal('text', { error: 'only text parts are supported' }),
+  text: z.string(),
+});
+
+const messageSchema = z.strictObject({
+  role: z.enum(['system', 'developer', 'user', 'assistant']),
+  content: z
+    .union([z.string(), z.array(textPart).min(1)], {
+      error: ({ input }) =>
+        input === undefined
+          ? 'expected content, received undefined'
+          : 'must be a string or an array of text parts',
+    })
+    .transform((content) =>
+      typeof content === 'string' ? content : content.map(({ text }) => text).join(''),
+    ),
+  name: unsupportedField(),
+  refusal: unsupportedField(),
+  tool_calls: unsupportedField([]),
+  function_call: unsupportedField(),
+  audio: unsupportedField(),
+});
+
+/** `POST /v1/chat/completions` */
+export const chatRequestSchema = z
+  .strictObject({
+    model: z.string(),
+    messages: z.array(messageSchema).min(1),
+    max_completion_tokens: maxTokensField,
+    /** OpenAI's former name of `max_completion_tokens`. */
+    max_tokens: maxTokensField,
+    ...samplingFields,
+    ...streamFields,
+    ...unsupportedFields,
+    logprobs: unsupportedField(false),
+    top_logprobs: unsupportedField(),
+    response_format: unsupportedField({ type: 'text' }),
+    tools: unsupportedField([]),
+    tool_choice: unsupportedField('none', 'auto'),
+    parallel_tool_calls: unsupportedField(true, false),
+    functions: unsupportedField([]),
+    function_call: unsupportedField('none', 'auto'),
+    modalities: unsupportedField(['text']),
+    audio: unsupportedField(),
+    prediction: unsupportedField(),
+    reasoning_effort: unsupportedField(),
+    verbosity: unsupportedField(),
+    web_search_options: unsupportedField(),
+    service_tier: unsupportedField('auto', 'default'),
+    store: unsupportedField(false),
+    metadata: unsupportedField({}),
+    prompt_cache_key: unsupportedField(),
+    safety_identifier: unsupportedField(),
+    /** Tells the operator's logs who asked; nothing else depends on it. */
+    user: z.string().nullish(),
+  })
+  .check(checkStreamOptions)
+  .check((context) => {
+    const { max_tokens: former, max_completion_tokens: present } = context.value;
+    if (former != null && present != null && former !== present) {
+      context.issues.push({
+        code: 'custom',
+        path: ['max_tokens'],
+        message: 'is the former name of max_completion_tokens; send one of them',
+        input: former,
+      });
+    }
+  });
+
+export type ChatRequest = z.output<typeof chatRequestSchema>;
+
+export function chatToModelRequest(body: ChatRequest): ModelRequest {
+  const prompt = { kind: 'chat', messages: body.messages } as const;
+  return toModelRequest(body.model, prompt, body.max_completion_tokens ?? body.max_tokens, body);
+}

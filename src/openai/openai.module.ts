@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { ChatController } from './chat.controller.js';
+import { CompletionsController } from './completions.controller.js';
+import { ModelsController } from './models.controller.js';
+
+/** OpenAI's REST API under `/v1`. Needs `ModelModule`. */
+@Module({ controllers: [CompletionsController, ChatController, ModelsController] })
+export class OpenAiModule {}

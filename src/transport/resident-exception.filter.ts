@@ -1,0 +1,46 @@
+import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { Response } from 'express';
+import { GraphQLError } from 'graphql';
+import { RETRY_AFTER_SECONDS, toErrorAnswer, type ErrorAnswer } from './error-envelope.js';
+
+/** One filter for every door: OpenAI's envelope on REST, the same code in `extensions` on GraphQL. */
+@Catch()
+export class ResidentExceptionFilter implements ExceptionFilter {
+  readonly #log = new Logger('Request');
+
+  catch(exception: unknown, host: ArgumentsHost): GraphQLError | undefined {
+    const answer = toErrorAnswer(exception);
+    this.#report(answer, exception);
+    if (host.getType<'http' | 'graphql'>() === 'graphql') return toGraphQlError(answer, exception);
+    sendError(host.switchToHttp().getResponse<Response>(), answer);
+    return undefined;
+  }
+
+  #report({ status, error }: ErrorAnswer, exception: unknown): void {
+    const text = `${status} ${error.code}: ${error.message}`;
+    if (status < 500) this.#log.debug(text);
+    else if (error.code === 'internal_error') this.#log.error(exception);
+    else this.#log.warn(text);
+  }
+}
+
+function toGraphQlError({ error }: ErrorAnswer, exception: unknown): GraphQLError {
+  // what GraphQL itself found wrong has its own code already
+  if (exception instanceof GraphQLError) return exception;
+  const { message, code, param } = error;
+  return new GraphQLError(message, {
+    extensions: { code, ...(param === null ? {} : { param: camelCase(param) }) },
+  });
+}
+
+function sendError(response: Response, { status, error }: ErrorAnswer): void {
+  if (response.destroyed || response.headersSent) return;
+  if (status === 503 || status === 429) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+  response.removeHeader('Content-Type'); // of a stream that did not begin
+  response.status(status).json({ error });
+}
+
+/** `max_tokens` is `maxTokens` in the schema of the GraphQL API. */
+function camelCase(param: string): string {
+  return param.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
