@@ -25,4 +25,10 @@ export class ResidentLogger extends ConsoleLogger {
     if (WIRING.has(String(rest.at(-1)))) super.debug(message, ...rest);
     else super.log(message, ...rest);
   }
+
+  override error(message: unknown, ...rest: unknown[]): void {
+    // why listening failed: it is thrown as well, and explained where it is caught
+    if (rest.at(-1) === 'NestApplication') super.debug(message, ...rest);
+    else super.error(message, ...rest);
+  }
 }

@@ -38,6 +38,9 @@ export class GraphqlModel {
   @Field(() => Int, { description: 'Loads since the server started: 1 unless the engine died.' })
   loads!: number;
 
+  @Field(() => Int, { description: 'Generations under way or waiting.' })
+  active!: number;
+
   @Field(() => String, { nullable: true })
   device?: string;
 

@@ -21,6 +21,8 @@ export interface ModelDescription extends Partial<LoadedModelInfo> {
   readonly state: EngineState;
   /** Times the model was loaded since the server started: 1 unless its engine died. */
   readonly loads: number;
+  /** Generations under way or waiting. */
+  readonly active: number;
 }
 
 export type ModelRequest = GenerationRequest & {
@@ -143,7 +145,7 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
 
 function describe({ options, engine }: Resident): ModelDescription {
   const { name, task } = options;
-  return { name, task, state: engine.state, loads: engine.loads, ...engine.info };
+  return { name, task, state: engine.state, loads: engine.loads, active: engine.active, ...engine.info };
 }
 
 /** For callers that come before the application is up: they share the load under way, or start it. */

@@ -1,7 +1,13 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { EngineDeadError, ModelLoadError, UnavailableError, fromWireError } from '../errors.js';
+import {
+  EngineDeadError,
+  ModelLoadError,
+  UnavailableError,
+  fromWireError,
+  type ResidentError,
+} from '../errors.js';
 import type { FromEngine, LoadReport, ToEngine } from '../protocol.js';
 import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
 import { GenerationStream } from './generation-stream.js';
@@ -94,6 +100,15 @@ export class EngineProcess {
     return stream;
   }
 
+  /** Ends every generation under way with this error. */
+  failAll(error: ResidentError): void {
+    for (const [id, stream] of this.#streams) {
+      stream.fail(error);
+      this.#send({ type: 'cancel', id });
+    }
+    this.#streams.clear();
+  }
+
   /** Ends the process: asks, then kills. What is in flight fails. */
   async stop(): Promise<void> {
     this.#send({ type: 'shutdown' });
@@ -139,12 +154,9 @@ export class EngineProcess {
   #end(how: string): string {
     this.#alive = false;
     this.#failLoad(how);
-    for (const stream of this.#streams.values()) {
-      stream.fail(
-        new EngineDeadError(`The engine process ${how} while it worked on this request. Send it again.`),
-      );
-    }
-    this.#streams.clear();
+    this.failAll(
+      new EngineDeadError(`The engine process ${how} while it worked on this request. Send it again.`),
+    );
     return how;
   }
 

@@ -93,7 +93,7 @@ export class EngineSupervisor {
     return this.#process.generate(request, options, () => this.#settled());
   }
 
-  /** Refuses new requests and resolves when those in flight have ended, or after `timeoutMs`. */
+  /** Refuses new requests and resolves when those in flight have ended; what is left after `timeoutMs` is ended with an error. */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#state !== 'ready' && this.#state !== 'loading') return;
     this.#state = 'draining';
@@ -105,6 +105,9 @@ export class EngineSupervisor {
       timer = setTimeout(resolve, timeoutMs);
     });
     clearTimeout(timer);
+    this.#process?.failAll(
+      new UnavailableError('server_draining', 'The server shut down before this generation ended.'),
+    );
   }
 
   /** Ends the engine process, in whatever state. What is still in flight fails. */
