@@ -3,6 +3,7 @@ import { collect } from '../engine/collect.js';
 import type { GenerationEvent } from '../engine/types.js';
 import { ModelProvider, type ModelRequest } from '../model/model.provider.js';
 import { abortOnClose } from '../transport/abort-on-close.js';
+import { toGraphQlError } from '../transport/resident-exception.filter.js';
 import { parseWith } from '../transport/validation.js';
 import {
   GenerateChunk,
@@ -39,10 +40,11 @@ export class GenerateResolver {
   generateStream(@Args('input') input: GenerateInput): AsyncIterableIterator<GenerateChunk> {
     let instanceId = '';
     const events = this.models.generate(toModelRequest(input), { priority: 'interactive' });
-    return mapIterator(events, (event) => {
+    const map = (event: GenerationEvent): GenerateChunk | undefined => {
       if (event.type === 'start') instanceId = event.instanceId;
       return toChunk(event, instanceId);
-    });
+    };
+    return mapIterator(events, map, (error) => toGraphQlError(error));
   }
 }
 

@@ -1,10 +1,11 @@
 /**
- * Maps the items of an iterator and leaves out those that become undefined. Not a generator: `return()` reaches the source
+ * Maps the items of an iterator, and its error, and leaves out items that become undefined. Not a generator: `return()` reaches the source
  * at once, also while a `next()` waits.
  */
 export function mapIterator<In, Out>(
   source: AsyncIterableIterator<In>,
   map: (item: In) => Out | undefined,
+  mapError: (error: unknown) => Error,
 ): AsyncIterableIterator<Out> {
   return {
     [Symbol.asyncIterator]() {
@@ -12,7 +13,9 @@ export function mapIterator<In, Out>(
     },
     async next() {
       for (;;) {
-        const result = await source.next();
+        const result = await source.next().catch((error: unknown) => {
+          throw mapError(error);
+        });
         if (result.done) return { done: true, value: undefined };
         const value = map(result.value);
         if (value !== undefined) return { done: false, value };

@@ -11,7 +11,7 @@ export class ResidentExceptionFilter implements ExceptionFilter {
   catch(exception: unknown, host: ArgumentsHost): GraphQLError | undefined {
     const answer = toErrorAnswer(exception);
     this.#report(answer, exception);
-    if (host.getType<'http' | 'graphql'>() === 'graphql') return toGraphQlError(answer, exception);
+    if (host.getType<'http' | 'graphql'>() === 'graphql') return toGraphQlError(exception, answer);
     sendError(host.switchToHttp().getResponse<Response>(), answer);
     return undefined;
   }
@@ -24,7 +24,11 @@ export class ResidentExceptionFilter implements ExceptionFilter {
   }
 }
 
-function toGraphQlError({ error }: ErrorAnswer, exception: unknown): GraphQLError {
+/** Also for what the filter doesn't see: the iterator of a subscription. */
+export function toGraphQlError(
+  exception: unknown,
+  { error }: ErrorAnswer = toErrorAnswer(exception),
+): GraphQLError {
   // what GraphQL itself found wrong has its own code already
   if (exception instanceof GraphQLError) return exception;
   const { message, code, param } = error;
