@@ -63,8 +63,9 @@ export class BatchRunner {
     const writeNext = async (): Promise<void> => {
       const answer = (await ahead.shift()) as Answer;
       await output.write(answer.text);
+      lines++;
       if (answer.failed) failed++;
-      onProgress?.({ lines: ++lines, failed });
+      onProgress?.({ lines, failed });
     };
     try {
       let number = 0;

@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { InvalidRequestError, OpenAiModule } from '../../src/index.js';
+import { post, readSse } from '../support/app.js';
+import { failingAfter, INSTANCE, saying, startOverFake, type FakeApp } from '../support/fake-models.js';
+
+let fake: FakeApp;
+beforeAll(async () => {
+  fake = await startOverFake(OpenAiModule);
+});
+afterAll(() => fake.app.close());
+beforeEach(() => {
+  fake.models.requests.length = 0;
+  fake.models.script = () => saying('Hello', ' world');
+});
+
+const MESSAGES = [{ role: 'user', content: 'Hi' }];
+const chat = (body: object) =>
+  post(`${fake.url}/v1/chat/completions`, { model: 'tales', messages: MESSAGES, ...body });
+
+it("answers in OpenAI's format", async () => {
+  const { status, headers, body } = await chat({});
+  expect(status).toBe(200);
+  expect(headers.get('x-resident-instance')).toBe(INSTANCE);
+  expect(body).toEqual({
+    id: expect.stringMatching(/^chatcmpl-/) as string,
+    object: 'chat.completion',
+    created: expect.any(Number) as number,
+    model: 'tales',
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', content: 'Hello world', refusal: null },
+        logprobs: null,
+        finish_reason: 'length',
+      },
+    ],
+    usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+  });
+});
+
+it('streams the role first, then the text, then the finish reason', async () => {
+  const response = await fetch(`${fake.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'tales', messages: MESSAGES, stream: true }),
+  });
+  const frames = await readSse(response);
+  expect(frames.pop()).toBe('[DONE]');
+  const chunks = frames.map(
+    (frame) =>
+      JSON.parse(frame) as { object: string; choices: [{ delta: object; finish_reason: string | null }] },
+  );
+  expect(chunks.map(({ choices: [{ delta, finish_reason }] }) => [delta, finish_reason])).toEqual([
+    [{ role: 'assistant', content: '' }, null],
+    [{ content: 'Hello' }, null],
+    [{ content: ' world' }, null],
+    [{}, 'length'],
+  ]);
+  expect(new Set(chunks.map(({ object }) => object))).toEqual(new Set(['chat.completion.chunk']));
+});
+
+it('joins text parts, and leaves the number of tokens to the model', async () => {
+  await chat({
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'a' },
+          { type: 'text', text: 'b' },
+        ],
+      },
+    ],
+  });
+  expect(fake.models.requests[0]).toMatchObject({
+    prompt: {
+      kind: 'chat',
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'ab' },
+      ],
+    },
+    maxTokens: undefined,
+  });
+});
+
+it.each([{ max_tokens: 9 }, { max_completion_tokens: 9 }, { max_tokens: 9, max_completion_tokens: 9 }])(
+  'takes %j',
+  async (limit) => {
+    await chat(limit);
+    expect(fake.models.requests[0]?.maxTokens).toBe(9);
+  },
+);
+
+it.each([
+  ['no messages', { messages: [] }, 'invalid_value', 'messages'],
+  ['an unknown role', { messages: [{ role: 'king', content: 'a' }] }, 'invalid_value', 'messages[0].role'],
+  [
+    'a message without content',
+    { messages: [{ role: 'user' }] },
+    'missing_required_parameter',
+    'messages[0].content',
+  ],
+  [
+    'a part that is an image',
+    { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: {} }] }] },
+    'invalid_value',
+    'messages[0].content',
+  ],
+  ['two limits that differ', { max_tokens: 1, max_completion_tokens: 2 }, 'invalid_value', 'max_tokens'],
+  ['tools', { tools: [{ type: 'function', function: { name: 'f' } }] }, 'unsupported_parameter', 'tools'],
+  [
+    'a response format',
+    { response_format: { type: 'json_object' } },
+    'unsupported_parameter',
+    'response_format',
+  ],
+  ['an unknown field', { prompt: 'a' }, 'unknown_parameter', 'prompt'],
+  [
+    'an unknown field of a message',
+    { messages: [{ role: 'user', content: 'a', x: 1 }] },
+    'unknown_parameter',
+    'messages[0].x',
+  ],
+])('%s: 400, and named', async (_, body, code, param) => {
+  expect(await chat(body)).toMatchObject({ status: 400, body: { error: { code, param } } });
+  expect(fake.models.requests).toEqual([]);
+});
+
+it('a model without a chat template is 400', async () => {
+  fake.models.script = () =>
+    failingAfter(new InvalidRequestError('no_chat_template', 'none', { param: 'messages' }));
+  expect(await chat({})).toMatchObject({
+    status: 400,
+    body: { error: { code: 'no_chat_template', param: 'messages' } },
+  });
+});

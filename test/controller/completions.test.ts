@@ -1,0 +1,294 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EngineDeadError, InvalidRequestError, OpenAiModule, UnavailableError } from '../../src/index.js';
+import { post, readSse } from '../support/app.js';
+import { failingAfter, INSTANCE, saying, startOverFake, type FakeApp } from '../support/fake-models.js';
+import { until } from '../support/server.js';
+
+let fake: FakeApp;
+beforeAll(async () => {
+  fake = await startOverFake(OpenAiModule);
+});
+afterAll(() => fake.app.close());
+beforeEach(() => {
+  fake.models.requests.length = 0;
+  fake.models.signals.length = 0;
+  fake.models.priorities.length = 0;
+  fake.models.script = () => saying('Hello', '', ' world');
+});
+
+const complete = (body: unknown) => post(`${fake.url}/v1/completions`, body);
+const MINIMAL = { model: 'tales', prompt: 'Once' };
+
+describe('POST /v1/completions', () => {
+  it("answers in OpenAI's format, with the instance in a header", async () => {
+    const { status, headers, body } = await complete(MINIMAL);
+    expect(status).toBe(200);
+    expect(headers.get('x-resident-instance')).toBe(INSTANCE);
+    expect(body).toEqual({
+      id: expect.stringMatching(/^cmpl-[0-9a-f-]{36}$/) as string,
+      object: 'text_completion',
+      created: expect.any(Number) as number,
+      model: 'tales',
+      choices: [{ index: 0, text: 'Hello world', logprobs: null, finish_reason: 'length' }],
+      usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
+    });
+  });
+
+  it('hands the request on in full, at interactive priority', async () => {
+    await complete({
+      ...MINIMAL,
+      max_tokens: 7,
+      temperature: 0.5,
+      top_p: 0.9,
+      seed: 42,
+      stop: 'x',
+      user: 'me',
+    });
+    expect(fake.models.requests).toEqual([
+      {
+        model: 'tales',
+        prompt: { kind: 'text', text: 'Once' },
+        maxTokens: 7,
+        temperature: 0.5,
+        topP: 0.9,
+        seed: 42,
+        stop: ['x'],
+      },
+    ]);
+    expect(fake.models.priorities).toEqual(['interactive']);
+  });
+
+  it("asks for OpenAI's 16 tokens when max_tokens is left out or null", async () => {
+    await complete(MINIMAL);
+    await complete({ ...MINIMAL, max_tokens: null });
+    expect(fake.models.requests.map(({ maxTokens }) => maxTokens)).toEqual([16, 16]);
+  });
+
+  it('runs several prompts and answers in their order', async () => {
+    fake.models.script = ({ prompt }) => saying(prompt.kind === 'text' ? prompt.text : `${prompt.kind}`);
+    const { body } = await complete({ model: 'tales', prompt: ['a', 'b', 'c'] });
+    expect(body['choices']).toMatchObject([
+      { index: 0, text: 'a' },
+      { index: 1, text: 'b' },
+      { index: 2, text: 'c' },
+    ]);
+    expect(body['usage']).toEqual({ prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 });
+  });
+
+  it.each([
+    [[1, 2], [[1, 2]]],
+    [
+      [[1], [2, 3]],
+      [[1], [2, 3]],
+    ],
+  ])('takes token ids %j', async (prompt, expected) => {
+    await complete({ model: 'tales', prompt });
+    expect(fake.models.requests.map((request) => request.prompt)).toEqual(
+      expected.map((tokens) => ({ kind: 'tokens', tokens })),
+    );
+  });
+
+  it('accepts fields that are not supported when they say what they say by default', async () => {
+    const { status } = await complete({
+      ...MINIMAL,
+      n: 1,
+      best_of: 1,
+      echo: false,
+      presence_penalty: 0,
+      frequency_penalty: 0,
+      logprobs: null,
+    });
+    expect(status).toBe(200);
+  });
+});
+
+describe('POST /v1/completions, streamed', () => {
+  const stream = (body: object) =>
+    fetch(`${fake.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...MINIMAL, stream: true, ...body }),
+    });
+
+  it('sends a chunk per piece of text, the finish reason, and [DONE]', async () => {
+    const response = await stream({});
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    expect(response.headers.get('x-resident-instance')).toBe(INSTANCE);
+    const frames = await readSse(response);
+    expect(frames.pop()).toBe('[DONE]');
+    const chunks = frames.map((frame) => JSON.parse(frame) as Record<string, unknown>);
+    expect(chunks.map(({ choices }) => choices)).toEqual([
+      [{ index: 0, text: 'Hello', logprobs: null, finish_reason: null }],
+      [{ index: 0, text: ' world', logprobs: null, finish_reason: null }],
+      [{ index: 0, text: '', logprobs: null, finish_reason: 'length' }],
+    ]);
+    expect(new Set(chunks.map(({ id }) => id)).size).toBe(1);
+    expect(chunks.every((chunk) => !('usage' in chunk))).toBe(true);
+  });
+
+  it('ends with the usage in a chunk without choices if that was asked', async () => {
+    const frames = await readSse(await stream({ stream_options: { include_usage: true } }));
+    const chunks = frames.slice(0, -1).map((frame) => JSON.parse(frame) as Record<string, unknown>);
+    expect(chunks.at(-1)).toMatchObject({
+      choices: [],
+      usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
+    });
+    expect(chunks.slice(0, -1).every(({ usage }) => usage === null)).toBe(true);
+  });
+
+  it('answers a failure before the first token with its HTTP status', async () => {
+    fake.models.script = () =>
+      failingAfter(new UnavailableError('engine_restarting', 'The engine is restarting.'));
+    const response = await stream({});
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toBe('1');
+    expect(response.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(await response.json()).toMatchObject({
+      error: { code: 'engine_restarting', type: 'server_error' },
+    });
+  });
+
+  it('tells a failure after the first token in the stream, and does not say [DONE]', async () => {
+    fake.models.script = () => failingAfter(new EngineDeadError('The engine died.'), 'Hello');
+    const frames = await readSse(await stream({}));
+    expect(JSON.parse(frames.at(-1) ?? '')).toEqual({
+      error: { message: 'The engine died.', type: 'server_error', param: null, code: 'engine_restarted' },
+    });
+    expect(frames).toHaveLength(2);
+  });
+
+  it('does not tell clients what is not meant for them', async () => {
+    fake.models.script = () => failingAfter(new Error('password=hunter2'), 'Hello');
+    const frames = await readSse(await stream({}));
+    expect(JSON.parse(frames.at(-1) ?? '')).toMatchObject({ error: { code: 'internal_error' } });
+    expect(frames.join()).not.toContain('hunter2');
+  });
+});
+
+describe('a client that goes away', () => {
+  it.each([true, false])('aborts the generation (stream: %s)', async (stream) => {
+    let release: () => void = () => undefined;
+    fake.models.script = async function* () {
+      yield* [
+        { type: 'start', instanceId: INSTANCE, promptTokens: 1 } as const,
+        { type: 'token', token: 1, text: 'Hello' } as const,
+      ];
+      await new Promise<void>((resolve) => (release = resolve));
+    };
+    const client = new AbortController();
+    const answer = fetch(`${fake.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...MINIMAL, stream }),
+      signal: client.signal,
+    });
+    answer.catch(() => undefined); // it is aborted below
+    if (stream) await answer;
+    await until(async () => fake.models.signals.length === 1);
+    expect(fake.models.signals[0]?.aborted).toBe(false);
+    client.abort();
+    await until(async () => fake.models.signals[0]?.aborted === true);
+    await answer.catch(() => undefined);
+    release();
+  });
+
+  it('a complete answer aborts nothing', async () => {
+    await complete(MINIMAL);
+    expect(fake.models.signals[0]?.aborted).toBe(false);
+  });
+});
+
+describe('bad requests', () => {
+  const text = (length: number) => 'x'.repeat(length);
+  it.each([
+    ['a missing prompt', { model: 'tales' }, 'missing_required_parameter', 'prompt'],
+    ['a missing model', { prompt: 'a' }, 'missing_required_parameter', 'model'],
+    ['a prompt of the wrong type', { ...MINIMAL, prompt: 5 }, 'invalid_value', 'prompt'],
+    ['no prompts', { ...MINIMAL, prompt: [] }, 'invalid_value', 'prompt'],
+    ['an unknown field', { ...MINIMAL, max_token: 5 }, 'unknown_parameter', 'max_token'],
+    ['max_tokens 0', { ...MINIMAL, max_tokens: 0 }, 'invalid_value', 'max_tokens'],
+    ['max_tokens 1.5', { ...MINIMAL, max_tokens: 1.5 }, 'invalid_value', 'max_tokens'],
+    ['a temperature below 0', { ...MINIMAL, temperature: -1 }, 'invalid_value', 'temperature'],
+    ['a temperature above 2', { ...MINIMAL, temperature: 2.1 }, 'invalid_value', 'temperature'],
+    ['top_p above 1', { ...MINIMAL, top_p: 1.1 }, 'invalid_value', 'top_p'],
+    ['a seed that is no integer', { ...MINIMAL, seed: 0.5 }, 'invalid_value', 'seed'],
+    ['an empty stop string', { ...MINIMAL, stop: '' }, 'invalid_value', 'stop'],
+    ['five stop strings', { ...MINIMAL, stop: ['a', 'b', 'c', 'd', 'e'] }, 'invalid_value', 'stop'],
+    ['n: 2', { ...MINIMAL, n: 2 }, 'unsupported_parameter', 'n'],
+    ['logprobs', { ...MINIMAL, logprobs: 1 }, 'unsupported_parameter', 'logprobs'],
+    ['echo', { ...MINIMAL, echo: true }, 'unsupported_parameter', 'echo'],
+    [
+      'stream_options without stream',
+      { ...MINIMAL, stream_options: { include_usage: true } },
+      'invalid_value',
+      'stream_options',
+    ],
+    [
+      'an unknown stream option',
+      { ...MINIMAL, stream: true, stream_options: { x: 1 } },
+      'unknown_parameter',
+      'stream_options.x',
+    ],
+  ])('%s is 400 and named', async (_, body, code, param) => {
+    const answer = await complete(body);
+    expect(answer.status).toBe(400);
+    expect(answer.body).toEqual({
+      error: { message: expect.any(String) as string, type: 'invalid_request_error', param, code },
+    });
+    expect((answer.body['error'] as { message: string }).message).toContain(param);
+    expect(fake.models.requests).toEqual([]);
+  });
+
+  it.each(['{"model": ', 'null', '[]', '"x"'])('a body of %j is 400', async (body) => {
+    const answer = await complete(body);
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({ error: { type: 'invalid_request_error', param: null } });
+  });
+
+  it('a body that is not declared as JSON is 400', async () => {
+    const answer = await post(`${fake.url}/v1/completions`, MINIMAL, {
+      headers: { 'content-type': 'text/plain' },
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({
+      error: { message: expect.stringContaining('application/json') as string },
+    });
+  });
+
+  it('a body that is too large is 413', async () => {
+    const answer = await complete({ ...MINIMAL, prompt: text(5000) });
+    expect(answer.status).toBe(413);
+    expect(answer.body).toMatchObject({ error: { code: 'request_too_large' } });
+  });
+
+  it('a path that does not exist is 404 in the same envelope', async () => {
+    const answer = await post(`${fake.url}/v1/nothing`, {});
+    expect(answer.status).toBe(404);
+    expect(answer.body).toMatchObject({ error: { code: 'not_found', type: 'invalid_request_error' } });
+  });
+
+  it('what the model refuses keeps its code', async () => {
+    fake.models.script = () =>
+      failingAfter(new InvalidRequestError('context_length_exceeded', 'too long', { param: 'prompt' }));
+    const answer = await complete(MINIMAL);
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({ error: { code: 'context_length_exceeded', param: 'prompt' } });
+  });
+
+  it('an unknown model is 404', async () => {
+    fake.models.script = () =>
+      failingAfter(new InvalidRequestError('model_not_found', 'no such model', { param: 'model' }));
+    expect(await complete({ ...MINIMAL, model: 'x' })).toMatchObject({
+      status: 404,
+      body: { error: { code: 'model_not_found' } },
+    });
+  });
+
+  it('an error nobody foresaw is 500 and says nothing of itself', async () => {
+    fake.models.script = () => failingAfter(new Error('password=hunter2'));
+    const answer = await complete(MINIMAL);
+    expect(answer.status).toBe(500);
+    expect(JSON.stringify(answer.body)).not.toContain('hunter2');
+  });
+});
