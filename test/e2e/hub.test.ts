@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ModelProvider, collect } from '../../src/index.js';
+import { startApp, testConfig, type TestApp } from '../support/app.js';
+import { startHub, type LocalHub } from '../support/hub.js';
+import { TALES } from '../support/models.js';
+
+let hub: LocalHub;
+beforeEach(async () => {
+  hub = await startHub('someone/tales', TALES.source);
+});
+afterEach(() => hub.close());
+
+function startFromHub(source: string): Promise<TestApp> {
+  const config = testConfig([{ ...TALES, source }]);
+  return startApp({ ...config, hub: { endpoint: hub.url, cacheDir: join(config.data, 'cache') } });
+}
+
+it('a Hugging Face id is downloaded, in the best dtype it has, and answers like the folder', async () => {
+  const server = await startFromHub('someone/tales');
+  const models = server.app.get(ModelProvider);
+  expect(models.describe()).toMatchObject({ state: 'ready', dtype: 'q8', device: 'cpu' });
+  const { text } = await collect(
+    models.generate({ prompt: { kind: 'text', text: 'Once' }, temperature: 0, maxTokens: 10 }),
+  );
+  expect(text.length).toBeGreaterThan(0);
+  expect(hub.requests).toContain('GET /someone/tales/resolve/main/onnx/model_quantized.onnx');
+  await server.close();
+});
+
+it('one that does not exist is an error that says where it was looked for', async () => {
+  await expect(startFromHub('someone/else')).rejects.toThrow(
+    /someone\/else.*can't be had from http:\/\/127\.0\.0\.1/,
+  );
+});
+
+it('a revision that does not exist is an error', async () => {
+  await expect(startFromHub('someone/tales@v9')).rejects.toMatchObject({ code: 'model_load_failed' });
+});

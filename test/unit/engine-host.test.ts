@@ -1,0 +1,133 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ModelLoadError } from '../../src/engine/errors.js';
+import { TextGenerator } from '../../src/engine/generation/text-generator.js';
+import { EngineHost, type LoadModel } from '../../src/engine/process/engine-host.js';
+import type { FromEngine, LoadReport, ToEngine } from '../../src/engine/protocol.js';
+import type { GenerationRequest } from '../../src/engine/types.js';
+import { settled } from './helpers/recorder.js';
+import { ScriptedModel, decodeLetters, encodeLetters } from './helpers/scripted-model.js';
+
+const REPORT: LoadReport = {
+  instanceId: 'i-1',
+  loadedAt: '2026-01-01T00:00:00.000Z',
+  device: 'cpu',
+  dtype: 'q8',
+  contextLength: 100,
+  pid: 7,
+};
+
+const LOAD: ToEngine = {
+  type: 'load',
+  spec: { name: 'm', source: './m', task: 'text-generation', device: 'auto', dtype: 'auto' },
+  hub: { endpoint: 'https://hub.invalid', cacheDir: '/tmp/hub' },
+};
+
+const REQUEST: GenerationRequest = { prompt: { kind: 'text', text: 'AB' }, maxTokens: 2 };
+
+const loadScripted: LoadModel = () =>
+  Promise.resolve({
+    report: REPORT,
+    generator: new TextGenerator({
+      instanceId: REPORT.instanceId,
+      model: new ScriptedModel(),
+      codec: {
+        beginOfSequence: undefined,
+        encode: encodeLetters,
+        decode: decodeLetters,
+        renderChat: () => '',
+      },
+      defaults: { maxTokens: undefined, temperature: 0, topP: 1 },
+      contextLength: REPORT.contextLength,
+      endOfSequence: new Set(),
+    }) as unknown as Awaited<ReturnType<LoadModel>>['generator'],
+  });
+
+function hostOf(loadModel: LoadModel = loadScripted) {
+  const sent: FromEngine[] = [];
+  const exit = vi.fn<() => void>();
+  const host = new EngineHost(loadModel, (message) => void sent.push(message), exit);
+  return { host, sent, exit };
+}
+
+/** What was sent about each generation, shortened to the kinds of messages. */
+function kinds(sent: readonly FromEngine[], id: number): string[] {
+  const about = sent.flatMap((message) => ('id' in message && message.id === id ? [message] : []));
+  return about.map((message) => (message.type === 'event' ? message.event.type : message.type));
+}
+
+describe('EngineHost', () => {
+  it('loads what it is told to load, and reports it', async () => {
+    const loadModel = vi.fn<LoadModel>(loadScripted);
+    const { host, sent } = hostOf(loadModel);
+    await host.receive(LOAD);
+    expect(loadModel.mock.calls).toEqual([[LOAD.spec, LOAD.hub]]);
+    expect(sent).toEqual([{ type: 'loaded', report: REPORT }]);
+  });
+
+  it('reports a load that failed, and goes on', async () => {
+    const { host, sent } = hostOf(() => Promise.reject(new ModelLoadError('There is no folder.')));
+    await host.receive(LOAD);
+    const error = { code: 'model_load_failed', message: 'There is no folder.', param: undefined };
+    expect(sent).toEqual([{ type: 'load_failed', error }]);
+  });
+
+  it('refuses to generate before a model is loaded', async () => {
+    const { host, sent } = hostOf();
+    await host.receive({ type: 'generate', id: 5, request: REQUEST, priority: 'interactive' });
+    expect(sent).toMatchObject([{ type: 'failed', id: 5, error: { code: 'model_loading' } }]);
+  });
+
+  it('sends the events of each generation under its id', async () => {
+    const { host, sent } = hostOf();
+    await host.receive(LOAD);
+    await host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive' });
+    await host.receive({ type: 'generate', id: 2, request: REQUEST, priority: 'background' });
+    await settled();
+    expect(kinds(sent, 1)).toEqual(['start', 'token', 'token', 'finish']);
+    expect(kinds(sent, 2)).toEqual(['start', 'token', 'token', 'finish']);
+  });
+
+  it('reports a generation that failed under its id', async () => {
+    const { host, sent } = hostOf();
+    await host.receive(LOAD);
+    const request = { ...REQUEST, maxTokens: 1000 };
+    await host.receive({ type: 'generate', id: 3, request, priority: 'interactive' });
+    expect(sent.at(-1)).toMatchObject({ type: 'failed', id: 3, error: { code: 'context_length_exceeded' } });
+  });
+
+  it('sends no more events of a generation that is cancelled', async () => {
+    const { host, sent } = hostOf();
+    await host.receive(LOAD);
+    const generating = host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive' });
+    await host.receive({ type: 'cancel', id: 1 });
+    await generating;
+    await settled();
+    expect(kinds(sent, 1)).not.toContain('finish');
+  });
+
+  it('takes a cancel before a model is loaded without complaint', async () => {
+    const { host, sent } = hostOf();
+    await host.receive({ type: 'cancel', id: 1 });
+    expect(sent).toEqual([]);
+  });
+
+  it('exits when it is told to', async () => {
+    const { host, exit } = hostOf();
+    await host.receive({ type: 'shutdown' });
+    expect(exit).toHaveBeenCalledTimes(1);
+  });
+
+  it('sends only what can be cloned into another process', async () => {
+    const { host, sent } = hostOf();
+    await host.receive(LOAD);
+    await host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive' });
+    await host.receive({
+      type: 'generate',
+      id: 2,
+      request: { prompt: { kind: 'tokens', tokens: [-1] } },
+      priority: 'interactive',
+    });
+    await settled();
+    expect(sent.map((message) => structuredClone(message))).toEqual(sent);
+  });
+});

@@ -1,0 +1,83 @@
+import {
+  BadRequestException,
+  HttpException,
+  NotFoundException,
+  PayloadTooLargeException,
+} from '@nestjs/common';
+import { describe, expect, it } from 'vitest';
+import { ERROR_CODES, ResidentError, type ErrorCode } from '../../src/engine/errors.js';
+import { statusOf, toErrorAnswer } from '../../src/transport/error-envelope.js';
+
+const STATUSES: Readonly<Record<ErrorCode, number>> = {
+  invalid_json: 400,
+  invalid_value: 400,
+  missing_required_parameter: 400,
+  unknown_parameter: 400,
+  unsupported_parameter: 400,
+  context_length_exceeded: 400,
+  no_chat_template: 400,
+  model_not_found: 404,
+  cancelled: 499,
+  model_loading: 503,
+  server_draining: 503,
+  engine_restarting: 503,
+  engine_restarted: 503,
+  generation_failed: 500,
+  model_load_failed: 500,
+  engine_failed: 500,
+  internal_error: 500,
+};
+
+describe('toErrorAnswer', () => {
+  it.each(ERROR_CODES)("tells a client of %s in OpenAI's envelope", (code) => {
+    const status = STATUSES[code];
+    expect(statusOf(code)).toBe(status);
+    expect(toErrorAnswer(new ResidentError(code, 'Not so.', { param: 'prompt' }))).toEqual({
+      status,
+      error: {
+        message: 'Not so.',
+        type: status < 500 ? 'invalid_request_error' : 'server_error',
+        param: 'prompt',
+        code,
+      },
+    });
+  });
+
+  it('says null where no field is at fault', () => {
+    expect(toErrorAnswer(new ResidentError('model_loading', 'Wait.')).error.param).toBeNull();
+  });
+
+  it.each([
+    [new BadRequestException('Unexpected token'), 400, 'invalid_json', 'Unexpected token'],
+    [new NotFoundException('Cannot GET /x'), 404, 'not_found', 'Cannot GET /x'],
+    [new PayloadTooLargeException(), 413, 'request_too_large', 'server.bodyLimit'],
+    [new HttpException('I am a teapot', 418), 418, 'invalid_request', 'I am a teapot'],
+  ])('tells a client of what Nest refused: %s', (exception, status, code, message) => {
+    const { error, ...rest } = toErrorAnswer(exception);
+    expect(rest.status).toBe(status);
+    expect(error).toMatchObject({ code, type: 'invalid_request_error', param: null });
+    expect(error.message).toContain(message);
+  });
+
+  it('keeps the server at fault where Nest says so', () => {
+    const { status, error } = toErrorAnswer(new HttpException('Bad gateway', 502));
+    expect({ status, type: error.type, code: error.code }).toEqual({
+      status: 502,
+      type: 'server_error',
+      code: 'internal_error',
+    });
+  });
+
+  it.each([[new TypeError('password is hunter2')], ['hunter2'], [undefined], [{ message: 'hunter2' }]])(
+    'tells nothing of a failure that is not meant for clients: %s',
+    (exception) => {
+      const { status, error } = toErrorAnswer(exception);
+      expect({ status, type: error.type, code: error.code }).toEqual({
+        status: 500,
+        type: 'server_error',
+        code: 'internal_error',
+      });
+      expect(JSON.stringify(error)).not.toContain('hunter2');
+    },
+  );
+});

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import type { FinishReason, GenerationEvent } from '../../src/engine/types.js';
+import { addUsage, collectRun, formatUsage } from '../../src/openai/generation-run.js';
+import type { Indexed } from '../../src/openai/merge.js';
+
+function token(index: number, text: string): Indexed<GenerationEvent> {
+  return { index, item: { type: 'token', token: 1, text } };
+}
+
+function finish(index: number, finishReason: FinishReason, text: string): Indexed<GenerationEvent> {
+  const usage = { promptTokens: 2, completionTokens: index + 1 };
+  return { index, item: { type: 'finish', finishReason, text, usage } };
+}
+
+async function* eventsOf(
+  events: readonly Indexed<GenerationEvent>[],
+): AsyncGenerator<Indexed<GenerationEvent>> {
+  yield* events;
+}
+
+describe('collectRun', () => {
+  it('sorts interleaved events into one choice per prompt, in the order of the prompts', async () => {
+    const start: GenerationEvent = { type: 'start', instanceId: 'i', promptTokens: 2 };
+    const events = eventsOf([
+      { index: 1, item: start },
+      token(1, 'b'),
+      { index: 0, item: start },
+      token(0, 'a'),
+      token(1, 'B'),
+      finish(1, 'stop', ''),
+      finish(0, 'length', '!'),
+    ]);
+    expect(await collectRun({ events })).toEqual({
+      choices: [
+        { index: 0, text: 'a!', finishReason: 'length' },
+        { index: 1, text: 'bB', finishReason: 'stop' },
+      ],
+      usage: { promptTokens: 4, completionTokens: 3 },
+    });
+  });
+});
+
+describe('usage', () => {
+  it('adds up, and has its total in the names of OpenAI', () => {
+    const sum = addUsage(
+      { promptTokens: 1, completionTokens: 2 },
+      { promptTokens: 10, completionTokens: 20 },
+    );
+    expect(formatUsage(sum)).toEqual({ prompt_tokens: 11, completion_tokens: 22, total_tokens: 33 });
+  });
+});

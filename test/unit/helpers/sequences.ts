@@ -1,0 +1,26 @@
+import type { Decode } from '../../../src/engine/generation/detokenizer.js';
+import { Sequence, type SequenceOptions } from '../../../src/engine/generation/sequence.js';
+import { decodeLetters, type TokenCache } from './scripted-model.js';
+
+/** A greedy sequence with an empty cache; tests name what matters to them. */
+export function sequenceOf(
+  options: Partial<SequenceOptions> & { readonly id: number },
+  decode: Decode = decodeLetters,
+): Sequence<TokenCache> {
+  const defaults = {
+    priority: 'interactive',
+    promptTokens: [1, 2, 3],
+    maxTokens: 5,
+    temperature: 0,
+    topP: 1,
+    seed: undefined,
+    stop: [],
+    endOfSequence: new Set<number>(),
+  } as const;
+  return new Sequence<TokenCache>({ ...defaults, ...options }, [], decode);
+}
+
+/** Letters one after the other, whatever the prompt: the model that spells `text`, over and over. */
+export function spelling(text: string, promptLength: number): (context: readonly number[]) => number {
+  return (context) => (text.codePointAt((context.length - promptLength) % text.length) as number) - 65;
+}

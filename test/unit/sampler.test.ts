@@ -1,0 +1,183 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { argmax, Sampler, type SamplerOptions } from '../../src/engine/generation/sampler.js';
+
+const finiteLogits = fc
+  .array(fc.float({ min: -30, max: 30, noNaN: true }), { minLength: 1, maxLength: 60 })
+  .map((values) => new Float32Array(values));
+const temperatures = fc.double({ min: 0.05, max: 2, noNaN: true });
+const masses = fc.double({ min: 0.01, max: 1, noNaN: true });
+const seeds = fc.maxSafeInteger();
+
+/** The probabilities by the book, in double precision. */
+function softmax(logits: Float32Array, temperature: number): number[] {
+  const max = Math.max(...logits);
+  const weights = Array.from(logits, (logit) => Math.exp((logit - max) / temperature));
+  const total = weights.reduce((a, b) => a + b, 0);
+  return weights.map((weight) => weight / total);
+}
+
+/** The smallest set of most probable tokens that reaches `mass`, by a full sort; of equals the first come first. */
+function nucleusOf(probabilities: readonly number[], mass: number): number[] {
+  const order = probabilities
+    .map((_, i) => i)
+    .toSorted((a, b) => probabilities[b]! - probabilities[a]! || a - b);
+  let sum = 0;
+  const size = order.findIndex((token) => (sum += probabilities[token]!) >= mass);
+  return size < 0 ? order : order.slice(0, size + 1);
+}
+
+function draw(sampler: Sampler, logits: Float32Array): number {
+  return sampler.sample(logits.slice()); // it overwrites them
+}
+
+function drawMany(options: SamplerOptions, logits: Float32Array, count: number): number[] {
+  const sampler = new Sampler(options);
+  return Array.from({ length: count }, () => draw(sampler, logits));
+}
+
+function frequencies(tokens: readonly number[], vocabulary: number): number[] {
+  const counts = Array.from({ length: vocabulary }, () => 0);
+  for (const token of tokens) counts[token]! += 1;
+  return counts.map((count) => count / tokens.length);
+}
+
+describe('greedy decoding', () => {
+  it('takes the largest logit, the first of equals', () => {
+    const fewValues = fc
+      .array(fc.constantFrom(-3, 0, 0.5, 7), { minLength: 1, maxLength: 30 })
+      .map((values) => new Float32Array(values));
+    fc.assert(
+      fc.property(fc.oneof(finiteLogits, fewValues), masses, (logits, topP) => {
+        const expected = logits.indexOf(Math.max(...logits));
+        expect(draw(new Sampler({ temperature: 0, topP }), logits)).toBe(expected);
+        expect(argmax(logits)).toBe(expected);
+      }),
+    );
+  });
+
+  it('leaves the logits as they are', () => {
+    const logits = new Float32Array([1, 3, 2]);
+    new Sampler({ temperature: 0, topP: 1 }).sample(logits);
+    expect([...logits]).toEqual([1, 3, 2]);
+  });
+
+  it('is what topP 0 means, at any temperature', () => {
+    fc.assert(
+      fc.property(finiteLogits, temperatures, (logits, temperature) => {
+        expect(draw(new Sampler({ temperature, topP: 0 }), logits)).toBe(argmax(logits));
+      }),
+    );
+  });
+
+  it('skips logits that are NaN among others', () => {
+    expect(argmax(new Float32Array([NaN, 1, NaN, 4, NaN]))).toBe(3);
+  });
+});
+
+describe('sampling', () => {
+  it('draws the same tokens again with the same seed', () => {
+    fc.assert(
+      fc.property(finiteLogits, temperatures, masses, seeds, (logits, temperature, topP, seed) => {
+        const options = { temperature, topP, seed };
+        expect(drawMany(options, logits, 10)).toEqual(drawMany(options, logits, 10));
+      }),
+    );
+  });
+
+  it('draws other tokens with another seed', () => {
+    const even = new Float32Array(50);
+    const first = drawMany({ temperature: 1, topP: 1, seed: 1 }, even, 20);
+    expect(drawMany({ temperature: 1, topP: 1, seed: 2 }, even, 20)).not.toEqual(first);
+  });
+
+  it('draws only from the nucleus', () => {
+    fc.assert(
+      fc.property(finiteLogits, temperatures, masses, seeds, (logits, temperature, topP, seed) => {
+        const probabilities = softmax(logits, temperature);
+        // the weights are float32: at the nucleus's edge a rounding may decide
+        const nucleus = new Set(nucleusOf(probabilities, topP + 1e-5));
+        const least = Math.min(...[...nucleus].map((token) => probabilities[token]!));
+        for (const token of drawMany({ temperature, topP, seed }, logits, 20)) {
+          expect(nucleus.has(token) || probabilities[token]! > least * (1 - 1e-5)).toBe(true);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('draws every token of the nucleus, and of equals at its edge the first', () => {
+    const logits = new Float32Array([0, 0, 5, 0, 5, 0]); // 0.49 each for tokens 2 and 4
+    expect(new Set(drawMany({ temperature: 1, topP: 0.4, seed: 3 }, logits, 200))).toEqual(new Set([2]));
+    expect(new Set(drawMany({ temperature: 1, topP: 0.9, seed: 3 }, logits, 200))).toEqual(new Set([2, 4]));
+    const even = new Float32Array(10);
+    expect(new Set(drawMany({ temperature: 1, topP: 0.25, seed: 3 }, even, 400))).toEqual(new Set([0, 1, 2]));
+  });
+
+  it.each([
+    { temperature: 1, topP: 1 },
+    { temperature: 0.5, topP: 1 },
+    { temperature: 2, topP: 1 },
+    { temperature: 1, topP: 0.8 },
+    { temperature: 0.7, topP: 0.95 },
+  ])('follows the softmax over many draws at %o', ({ temperature, topP }) => {
+    const logits = new Float32Array([1, -1, 2, 0, 0.5, 1.5, -4, 1]);
+    const probabilities = softmax(logits, temperature);
+    const nucleus = nucleusOf(probabilities, topP);
+    const mass = nucleus.reduce((sum, token) => sum + probabilities[token]!, 0);
+    const drawn = frequencies(drawMany({ temperature, topP, seed: 42 }, logits, 40_000), logits.length);
+    for (const [token, frequency] of drawn.entries()) {
+      const expected = nucleus.includes(token) ? probabilities[token]! / mass : 0;
+      // four standard deviations are 0.01 at most
+      expect(Math.abs(frequency - expected)).toBeLessThanOrEqual(expected === 0 ? 0 : 0.012);
+    }
+  });
+
+  it('finds the nucleus of a large vocabulary, where most tokens are too improbable to look at', () => {
+    const logits = Float32Array.from({ length: 50_000 }, (_, i) => (i % 10_000 === 7 ? 12 : Math.sin(i)));
+    const nucleus = new Set(nucleusOf(softmax(logits, 1), 0.5));
+    expect(nucleus.size).toBeLessThan(10);
+    for (const token of drawMany({ temperature: 1, topP: 0.5, seed: 5 }, logits, 50)) {
+      expect(nucleus.has(token)).toBe(true);
+    }
+  });
+
+  it('never draws a token whose logit is minus infinity', () => {
+    const logits = new Float32Array([-Infinity, 0, -Infinity, 0]);
+    for (const topP of [1, 0.9]) {
+      const drawn = drawMany({ temperature: 2, topP, seed: 9 }, logits, 200);
+      expect(new Set(drawn)).toEqual(new Set([1, 3]));
+    }
+  });
+});
+
+describe('logits of a pass that went wrong', () => {
+  it.each([
+    { temperature: 0, topP: 1 },
+    { temperature: 1, topP: 1 },
+    { temperature: 1, topP: 0.9 },
+  ])('throw at %o if none is a number', (options) => {
+    const sampler = new Sampler(options);
+    expect(() => sampler.sample(new Float32Array(8).fill(NaN))).toThrow('NaN');
+  });
+
+  it('give a token that exists, or throw, if some are NaN or infinite', () => {
+    const wild = fc.constantFrom(NaN, Infinity, -Infinity, 0, 1, 5);
+    const options = fc.record({
+      temperature: fc.constantFrom(0, 1),
+      topP: fc.constantFrom(1, 0.9),
+      seed: seeds,
+    });
+    fc.assert(
+      fc.property(fc.array(wild, { minLength: 1, maxLength: 10 }), options, (values, samplerOptions) => {
+        let token: number;
+        try {
+          token = draw(new Sampler(samplerOptions), new Float32Array(values));
+        } catch {
+          return;
+        }
+        expect(values[token]).toBeGreaterThan(-Infinity);
+      }),
+    );
+  });
+});

@@ -1,0 +1,230 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { InvalidRequestError } from '../../src/engine/errors.js';
+import {
+  TextGenerator,
+  chatTemplateError,
+  type TextCodec,
+  type TextGeneratorOptions,
+} from '../../src/engine/generation/text-generator.js';
+import type { GenerationRequest, Prompt } from '../../src/engine/types.js';
+import { Recorder, settled } from './helpers/recorder.js';
+import { ScriptedModel, decodeLetters, encodeLetters, type TokenCache } from './helpers/scripted-model.js';
+import { spelling } from './helpers/sequences.js';
+
+const BEGIN = 60;
+const END = 63;
+
+/** `special` shows as a token at the front; a chat is its contents, one after the other. */
+const codec: TextCodec = {
+  beginOfSequence: BEGIN,
+  encode: (text, { special }) => [...(special && text !== '' ? [BEGIN] : []), ...encodeLetters(text)],
+  decode: decodeLetters,
+  renderChat: (messages) => messages.map(({ content }) => content).join(''),
+};
+
+function generatorOf(options: Partial<TextGeneratorOptions<TokenCache>> = {}) {
+  const model = new ScriptedModel();
+  const generator = new TextGenerator<TokenCache>({
+    instanceId: 'instance-1',
+    model,
+    codec,
+    defaults: { maxTokens: 4, temperature: 0, topP: 1 },
+    contextLength: 20,
+    endOfSequence: new Set([END]),
+    ...options,
+  });
+  let lastId = 0;
+  const run = async (request: GenerationRequest): Promise<Recorder> => {
+    const recorder = new Recorder();
+    generator.submit(++lastId, request, 'interactive', recorder);
+    await recorder.ended;
+    return recorder;
+  };
+  return { model, generator, run };
+}
+
+function letters(count: number): Prompt {
+  return { kind: 'tokens', tokens: Array.from({ length: count }, () => 1) };
+}
+
+describe('prompts', () => {
+  it('of text are encoded with what the model wants around them', async () => {
+    const { model, run } = generatorOf();
+    const { events } = await run({ prompt: { kind: 'text', text: 'AB' } });
+    expect(model.calls[0]?.tokens).toEqual([BEGIN, 0, 1]);
+    expect(events[0]).toEqual({ type: 'start', instanceId: 'instance-1', promptTokens: 3 });
+  });
+
+  it('of chat messages are rendered, and encoded without it: the template has it', async () => {
+    const { model, run } = generatorOf();
+    const messages = [
+      { role: 'system', content: 'AB' },
+      { role: 'user', content: 'C' },
+    ];
+    await run({ prompt: { kind: 'chat', messages } });
+    expect(model.calls[0]?.tokens).toEqual([0, 1, 2]);
+  });
+
+  it('of tokens are taken as they are', async () => {
+    const { model, run } = generatorOf();
+    await run({ prompt: { kind: 'tokens', tokens: [63, 0, 5] } });
+    expect(model.calls[0]?.tokens).toEqual([63, 0, 5]);
+  });
+
+  it('of tokens that the model does not have are refused by name', async () => {
+    const bad = fc.oneof(
+      fc.integer({ max: -1 }),
+      fc.integer({ min: 64 }),
+      fc.constantFrom(0.5, NaN, Infinity),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(63), { maxLength: 5 }), bad, async (good, token) => {
+        const { model, run } = generatorOf();
+        const { failures } = await run({ prompt: { kind: 'tokens', tokens: [...good, token] } });
+        expect(failures).toMatchObject([{ code: 'invalid_value', param: 'prompt' }]);
+        expect(failures[0]?.message).toContain(`${token} is not a token of this model`);
+        expect(model.calls).toEqual([]);
+      }),
+    );
+  });
+
+  it('that are empty become the token that begins a text', async () => {
+    const { model, run } = generatorOf();
+    await run({ prompt: { kind: 'text', text: '' } });
+    expect(model.calls[0]?.tokens).toEqual([BEGIN]);
+  });
+
+  it('that are empty are refused if the model has no such token', async () => {
+    const { run } = generatorOf({ codec: { ...codec, beginOfSequence: undefined } });
+    const { failures } = await run({ prompt: { kind: 'text', text: '' } });
+    expect(failures).toMatchObject([{ code: 'invalid_value', param: 'prompt' }]);
+    expect(failures[0]).toBeInstanceOf(InvalidRequestError);
+  });
+});
+
+describe('the length of a completion', () => {
+  it('is what was asked for, as long as prompt and completion fit into the context, and is refused beyond', async () => {
+    const { run } = generatorOf({ endOfSequence: new Set() });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 25 }),
+        fc.integer({ min: 1, max: 25 }),
+        async (size, asked) => {
+          const { failures, tokens } = await run({ prompt: letters(size), maxTokens: asked });
+          const fits = size + asked <= 20;
+          expect(tokens).toHaveLength(fits ? asked : 0);
+          expect(failures.map(({ code }) => code)).toEqual(fits ? [] : ['context_length_exceeded']);
+        },
+      ),
+    );
+  });
+
+  it.each([
+    [2, 4],
+    [17, 3],
+  ])(
+    'behind a prompt of %i tokens is by default %i: the model default, as far as it fits',
+    async (size, expected) => {
+      const { run } = generatorOf({ endOfSequence: new Set() });
+      expect((await run({ prompt: letters(size) })).finish.usage.completionTokens).toBe(expected);
+    },
+  );
+
+  it('is by default all that fits if the model has no default', async () => {
+    const defaults = { maxTokens: undefined, temperature: 0, topP: 1 };
+    const { run } = generatorOf({ defaults, endOfSequence: new Set() });
+    expect((await run({ prompt: letters(5) })).finish.usage.completionTokens).toBe(15);
+  });
+
+  it('that is too large is refused with the numbers that count', async () => {
+    const { failures } = await generatorOf().run({ prompt: letters(15), maxTokens: 8 });
+    expect(failures).toMatchObject([{ code: 'context_length_exceeded', param: 'max_tokens' }]);
+    for (const number of [
+      '20 tokens',
+      '23 were requested',
+      '15 in the prompt',
+      '8 in the completion',
+      'at most 5',
+    ]) {
+      expect(failures[0]?.message).toContain(number);
+    }
+  });
+
+  it('leaves no room behind a prompt that fills the context', async () => {
+    const { failures } = await generatorOf().run({ prompt: letters(20) });
+    expect(failures).toMatchObject([{ code: 'context_length_exceeded', param: 'prompt' }]);
+    expect(failures[0]?.message).toContain('the prompt alone has 20');
+  });
+});
+
+describe('generation', () => {
+  it('ends at the end-of-sequence token of the model', async () => {
+    const model = new ScriptedModel({ next: (context) => (context.length < 4 ? 0 : END) });
+    const { run } = generatorOf({ model });
+    const recorder = await run({ prompt: letters(2), maxTokens: 10 });
+    expect(recorder.text).toBe('AA');
+    expect(recorder.finish.finishReason).toBe('stop');
+  });
+
+  it('ends at the stop strings of the request', async () => {
+    const model = new ScriptedModel({ next: spelling('HELLOXWORLDX', 1) });
+    const { run } = generatorOf({ model });
+    const recorder = await run({ prompt: letters(1), maxTokens: 15, stop: ['WOR', 'X'] });
+    expect(recorder.text).toBe('HELLO');
+    expect(recorder.finish.finishReason).toBe('stop');
+  });
+
+  it('uses the sampling of the model where the request says nothing, and otherwise that of the request', async () => {
+    const flat = Object.assign(new ScriptedModel(), { forward: () => Promise.resolve(new Float32Array(64)) });
+    const defaults = { maxTokens: undefined, temperature: 1, topP: 1 };
+    const { run } = generatorOf({ model: flat, defaults, endOfSequence: new Set() });
+    const prompt = letters(1);
+    expect(new Set((await run({ prompt, seed: 1 })).tokens).size).toBeGreaterThan(1);
+    expect(new Set((await run({ prompt, seed: 1, temperature: 0 })).tokens).size).toBe(1);
+    expect(new Set((await run({ prompt, seed: 1, topP: 0 })).tokens).size).toBe(1);
+  });
+
+  it('stops without a word when it is cancelled', async () => {
+    const { generator, model } = generatorOf();
+    const recorder = new Recorder(({ type }) => {
+      if (type === 'start') generator.cancel(1);
+    });
+    generator.submit(1, { prompt: letters(1), maxTokens: 10 }, 'interactive', recorder);
+    await settled();
+    expect(recorder.failures).toEqual([]);
+    expect(recorder.types).not.toContain('finish');
+    expect(model.calls).toHaveLength(1);
+  });
+});
+
+describe('what is wrong with a request', () => {
+  it('is reported through the sink as it is if it is meant for clients', async () => {
+    const refusal = chatTemplateError(new Error('roles must alternate'));
+    const renderChat = (): never => {
+      throw refusal;
+    };
+    const { run } = generatorOf({ codec: { ...codec, renderChat } });
+    const { failures } = await run({ prompt: { kind: 'chat', messages: [] } });
+    expect(failures).toEqual([refusal]);
+    expect(refusal).toMatchObject({ code: 'invalid_value', param: 'messages' });
+    expect(refusal.message).toContain('roles must alternate');
+  });
+
+  it('is reported through the sink as an internal error if it is not', async () => {
+    const broken = new TypeError('not a function');
+    const encode = (): never => {
+      throw broken;
+    };
+    const { run } = generatorOf({ codec: { ...codec, encode } });
+    const { failures } = await run({ prompt: { kind: 'text', text: 'A' } });
+    expect(failures).toMatchObject([{ code: 'internal_error', message: 'not a function' }]);
+  });
+
+  it('does not touch the requests beside it', async () => {
+    const { run } = generatorOf();
+    const [bad, good] = await Promise.all([run({ prompt: letters(99) }), run({ prompt: letters(2) })]);
+    expect(bad.failures).toHaveLength(1);
+    expect(good.types.at(-1)).toBe('finish');
+  });
+});
