@@ -41,6 +41,7 @@ export class EngineProcess {
   readonly #tail = new LineTail(20);
   readonly #startedAt = performance.now();
   #lastId = 0;
+  #finished = 0;
   #alive = true;
   #onLoad: { resolve: (report: LoadReport) => void; reject: (error: Error) => void } | undefined;
 
@@ -64,6 +65,11 @@ export class EngineProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** Generations that came to their end. */
+  get finished(): number {
+    return this.#finished;
   }
 
   /** @throws ModelLoadError */
@@ -136,7 +142,10 @@ export class EngineProcess {
         return;
       case 'event': {
         const stream = this.#streams.get(message.id);
-        if (message.event.type === 'finish') this.#streams.delete(message.id);
+        if (message.event.type === 'finish') {
+          this.#finished++;
+          this.#streams.delete(message.id);
+        }
         stream?.push(message.event);
         return;
       }

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ModelLoadError, ResidentError, UnavailableError, messageOf } from '../errors.js';
 import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec } from '../types.js';
 import { EngineProcess, type GenerateOptions } from './engine-process.js';
 import { GenerationStream } from './generation-stream.js';
+import { pause } from './pause.js';
 
 export const ENGINE_STATES = ['idle', 'loading', 'ready', 'draining', 'stopped', 'failed'] as const;
 export type EngineState = (typeof ENGINE_STATES)[number];
@@ -14,17 +14,23 @@ export interface EngineLog {
   debug(message: string): void;
 }
 
+/** What the supervisor needs of a process. */
+export type Engine = Pick<
+  EngineProcess,
+  'exited' | 'finished' | 'load' | 'generate' | 'failAll' | 'stop' | 'kill'
+>;
+
 export interface SupervisorOptions {
   readonly spec: ModelSpec;
   readonly hub: HubOptions;
   readonly log: EngineLog;
   /** Makes the process; default: a real one. */
-  readonly createProcess?: (onOutput: (line: string) => void) => EngineProcess;
+  readonly createProcess?: (onOutput: (line: string) => void) => Engine;
 }
 
 /** Waits before the 1st, 2nd, ... restart in a row, in milliseconds. After the last, the engine has failed. */
 const RESTART_DELAYS_MS = [0, 250, 1000, 4000, 15_000] as const;
-/** An engine that lasted this long was well: the next restart is the first again. */
+/** An engine that finished a generation, or lasted this long, was well: the next restart is the first again. */
 const HEALTHY_MS = 60_000;
 
 /**
@@ -37,7 +43,7 @@ export class EngineSupervisor {
   readonly spec: ModelSpec;
   readonly #options: SupervisorOptions;
   #state: EngineState = 'idle';
-  #process: EngineProcess | undefined;
+  #process: Engine | undefined;
   #loading: Promise<LoadedModelInfo> | undefined;
   #info: LoadedModelInfo | undefined;
   #loads = 0;
@@ -156,12 +162,12 @@ export class EngineSupervisor {
     if (!this.#isEnding()) this.#state = 'failed';
   }
 
-  #exited(engine: EngineProcess, how: string): void {
+  #exited(engine: Engine, how: string): void {
     // a process that ended while loading is reported by the load
     if (engine !== this.#process || this.#isEnding() || this.#state !== 'ready') return;
     this.#state = 'loading';
     this.#info = undefined;
-    if (performance.now() - this.#readyAt > HEALTHY_MS) this.#restarts = 0;
+    if (engine.finished > 0 || performance.now() - this.#readyAt > HEALTHY_MS) this.#restarts = 0;
     this.#options.log.warn(`the engine process of '${this.spec.name}' ${how}`);
     this.#loading = this.#restart();
     this.#loading.catch(() => undefined); // reported in #restart; `load()` callers get it too
@@ -177,7 +183,7 @@ export class EngineSupervisor {
         log.warn(message);
         throw new ResidentError('engine_failed', message);
       }
-      await sleep(delay, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+      await pause(delay, this.#ending.signal);
       if (this.#isEnding()) throw this.#unavailable();
       try {
         return await this.#start();
