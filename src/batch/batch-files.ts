@@ -4,6 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import type { BatchModuleOptions } from './batch-options.interface.js';
 
 const INPUT = '.jsonl';
+const RESULTS = '.results.jsonl';
+/** `.night.results.jsonl.complete`, `.night.results.jsonl.4711.tmp` */
+const LEFTOVER = /^\.(.*)\.results\.jsonl\.(complete|\d+\.tmp)$/;
 /** A file changed more recently than this may still be on its way in, in milliseconds. */
 const SETTLE_MS = 1000;
 
@@ -26,41 +29,62 @@ export async function inboxFiles({ inbox }: BatchModuleOptions): Promise<string[
 
 /** Where the results of one input go, and the input itself. */
 export interface BatchPaths {
+  /** While lines are written. */
   readonly temporary: string;
+  /** Complete, until the input is moved. */
+  readonly complete: string;
   readonly results: string;
   /** Undefined for a file that isn't in the inbox: it stays where it is. */
   readonly done: string | undefined;
 }
 
-/**
- * A name that was used before gets a number, so that nothing is overwritten. For a file of the inbox that means a name
- * in `done`: results without it are those of a run that was interrupted before the input was moved, and are made anew.
- */
+/** A name that was used before gets a number, so that nothing is overwritten. */
 export function choosePaths(input: string, { inbox, outbox, done }: BatchModuleOptions): BatchPaths {
   const stem = basename(input, INPUT);
   const fromInbox = dirname(input) === inbox;
   for (let number = 1; ; number++) {
     const name = number === 1 ? stem : `${stem}-${number}`;
-    const results = join(outbox, `${name}.results.jsonl`);
+    const results = join(outbox, `${name}${RESULTS}`);
     const moved = join(done, `${name}${INPUT}`);
-    if (existsSync(moved) || (!fromInbox && existsSync(results))) continue;
-    const temporary = join(outbox, `.${name}.results.jsonl.${process.pid}.tmp`);
-    return { temporary, results, done: fromInbox ? moved : undefined };
+    if (existsSync(moved) || existsSync(results)) continue;
+    const complete = join(outbox, `.${name}${RESULTS}.complete`);
+    const temporary = join(outbox, `.${name}${RESULTS}.${process.pid}.tmp`);
+    return { temporary, complete, results, done: fromInbox ? moved : undefined };
   }
 }
 
-/** Gives complete results their name and moves the input, in this order: a kill in between repeats the file, it loses nothing. */
-export async function commitBatch(input: string, { temporary, results, done }: BatchPaths): Promise<void> {
-  await rename(temporary, results);
+/**
+ * Moves the input to `done` and gives complete results their name. The moved input says that the results are due: after a
+ * kill in between `recoverOutbox` does the rest; after one before it the file is still in the inbox and runs again.
+ */
+export async function commitBatch(
+  input: string,
+  { temporary, complete, results, done }: BatchPaths,
+): Promise<void> {
+  if (done !== undefined) {
+    await rename(temporary, complete);
+    await syncFolder(dirname(complete));
+    await move(input, done);
+    await rename(complete, results);
+  } else {
+    await rename(temporary, results);
+  }
   await syncFolder(dirname(results));
-  if (done !== undefined) await move(input, done);
 }
 
-/** Temporary results of processes that are gone. */
-export async function removeStaleResults({ outbox }: BatchModuleOptions): Promise<void> {
-  for (const name of await readdir(outbox)) {
-    const pid = /^\..*\.results\.jsonl\.(\d+)\.tmp$/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(outbox, name), { force: true });
+/** What processes that are gone left: results whose input was moved get their name, the rest is removed. */
+export async function recoverOutbox({ outbox, done }: BatchModuleOptions): Promise<void> {
+  for (const file of await readdir(outbox)) {
+    const [, name, state] = LEFTOVER.exec(file) ?? [];
+    if (name === undefined || state === undefined) continue;
+    const path = join(outbox, file);
+    if (state !== 'complete') {
+      if (!isAlive(Number.parseInt(state, 10))) await rm(path, { force: true });
+    } else if (existsSync(join(done, `${name}${INPUT}`))) {
+      await rename(path, join(outbox, `${name}${RESULTS}`));
+    } else {
+      await rm(path, { force: true });
+    }
   }
 }
 

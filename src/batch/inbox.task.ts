@@ -17,7 +17,7 @@ import {
   fileVersion,
   inboxFiles,
   makeBatchFolders,
-  removeStaleResults,
+  recoverOutbox,
 } from './batch-files.js';
 import type { BatchModuleOptions } from './batch-options.interface.js';
 import { BatchRunner, type BatchRunOptions, type BatchSummary } from './batch-runner.js';
@@ -50,7 +50,7 @@ export class InboxTask implements OnApplicationBootstrap, OnModuleDestroy {
     const { cron, inbox } = this.#options;
     if (cron === null) return;
     await makeBatchFolders(this.#options);
-    await removeStaleResults(this.#options);
+    await recoverOutbox(this.#options);
     const job = CronJob.from({ cronTime: cron, onTick: () => this.runInbox(), waitForCompletion: true });
     this.registry.addCronJob(INBOX_JOB, job);
     job.start();

@@ -16,7 +16,9 @@ const textPart = z.strictObject({
 });
 
 const messageSchema = z.strictObject({
-  role: z.enum(['system', 'developer', 'user', 'assistant']),
+  role: z.enum(['system', 'developer', 'user', 'assistant'], {
+    error: ({ input }) => (input === undefined ? 'expected a role, received undefined' : undefined),
+  }),
   content: z
     .union([z.string(), z.array(textPart).min(1)], {
       error: ({ input }) =>

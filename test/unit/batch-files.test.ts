@@ -9,7 +9,7 @@ import {
   fileVersion,
   inboxFiles,
   makeBatchFolders,
-  removeStaleResults,
+  recoverOutbox,
 } from '../../src/batch/batch-files.js';
 import type { BatchModuleOptions } from '../../src/batch/batch-options.interface.js';
 import { temporaryFolder, writeFiles } from './helpers/temporary-folder.js';
@@ -147,14 +147,24 @@ describe('the names of results', () => {
 });
 
 describe('a run that was interrupted', () => {
-  it('between the results and the move is run again, and its results are made anew', async () => {
+  it('before its input was moved is run again, and nothing of it is left', async () => {
     const options = await batchFolders();
     const [input] = drop(options, HOUR, 'job.jsonl') as [string];
-    writeFiles(options.outbox, { 'job.results.jsonl': 'of the interrupted run' });
+    writeFiles(options.outbox, { '.job.results.jsonl.complete': 'of the interrupted run' });
+    await recoverOutbox(options);
     expect(await inboxFiles(options)).toEqual([input]);
+    expect(readdirSync(options.outbox)).toEqual([]);
     expect(await run(input, options, 'complete')).toBe('job.results.jsonl');
     expect(readFileSync(join(options.outbox, 'job.results.jsonl'), 'utf8')).toBe('complete');
-    expect(readdirSync(options.done)).toEqual(['job.jsonl']);
+  });
+
+  it('after its input was moved gets its results', async () => {
+    const options = await batchFolders();
+    writeFiles(options.done, { 'job.jsonl': 'input' });
+    writeFiles(options.outbox, { '.job.results.jsonl.complete': 'all of them' });
+    await recoverOutbox(options);
+    expect(readdirSync(options.outbox)).toEqual(['job.results.jsonl']);
+    expect(readFileSync(join(options.outbox, 'job.results.jsonl'), 'utf8')).toBe('all of them');
   });
 
   it('leaves temporary results that are removed, those of processes that live are not', async () => {
@@ -166,7 +176,7 @@ describe('a run that was interrupted', () => {
       'a.results.jsonl': '',
       '.notes.tmp': '',
     });
-    await removeStaleResults(options);
+    await recoverOutbox(options);
     expect(readdirSync(options.outbox).toSorted()).toEqual(
       ['.notes.tmp', living, 'a.results.jsonl'].toSorted(),
     );

@@ -44,6 +44,15 @@ function characterBoundaries({ decode }: Tokenizing, tokens: readonly number[]):
   return cuts.filter((cut) => !decode(tokens.slice(0, cut)).endsWith(REPLACEMENT));
 }
 
+/** Streams a text behind one of its possible prompts; `expected` is what the pieces must come to. */
+function streamBehind(codec: Tokenizing, text: string, cut: number): { pieces: string[]; expected: string } {
+  const tokens = codec.encode(text);
+  const boundaries = characterBoundaries(codec, tokens);
+  const prompt = tokens.slice(0, boundaries[cut % boundaries.length]);
+  const pieces = stream(codec.decode, prompt, tokens.slice(prompt.length));
+  return { pieces, expected: codec.decode(tokens).slice(codec.decode(prompt).length) };
+}
+
 /** Half of a surrogate pair can't be sent: it is lost in UTF-8. */
 function illFormed(pieces: readonly string[]): string[] {
   return pieces.filter((piece) => /\p{Surrogate}/u.test(piece));
@@ -74,12 +83,8 @@ describe.each(tokenizers)('IncrementalDetokenizer with %s', (_, folder) => {
     ] as const)('%s, whole and in whole characters', (__, textsAndCuts, numRuns) => {
       fc.assert(
         fc.property(textsAndCuts, ([text, cut]) => {
-          const tokens = codec.encode(text);
-          const boundaries = characterBoundaries(codec, tokens);
-          const at = boundaries[cut % boundaries.length]!;
-          const prompt = tokens.slice(0, at);
-          const pieces = stream(codec.decode, prompt, tokens.slice(at));
-          expect(codec.decode(prompt) + pieces.join('')).toBe(codec.decode(tokens));
+          const { pieces, expected } = streamBehind(codec, text, cut);
+          expect(pieces.join('')).toBe(expected);
           expect(pieces.filter((piece) => piece.includes(REPLACEMENT))).toEqual([]);
           expect(illFormed(pieces)).toEqual([]);
         }),
@@ -174,5 +179,26 @@ describe.each(tokenizers)('IncrementalDetokenizer with %s', (_, folder) => {
       expect(Math.max(...lengths)).toBeLessThanOrEqual(32);
       expect(lengths.length).toBeLessThanOrEqual(tokens.length * 3);
     });
+  });
+});
+
+describe('IncrementalDetokenizer with a decoder that reads a run of bytes whole or not at all', () => {
+  /** As the byte fallback of Rust's tokenizers does; the tokens are the bytes. */
+  const codec: Tokenizing = {
+    encode: (text) => [...Buffer.from(text)],
+    decode: (bytes) => {
+      const text = Buffer.from(bytes).toString();
+      return text.includes(REPLACEMENT) ? REPLACEMENT.repeat(bytes.length) : text;
+    },
+  };
+
+  it('streams any text whole, and never begins its window inside a character', () => {
+    fc.assert(
+      fc.property(fc.oneof(texts, longRuns), fc.nat(), (text, cut) => {
+        const { pieces, expected } = streamBehind(codec, text, cut);
+        expect(pieces.join('')).toBe(expected);
+      }),
+      { numRuns: 200 },
+    );
   });
 });

@@ -8,10 +8,14 @@ function toText(event: GenerationEvent): string | undefined {
   return event.type === 'token' ? event.text : undefined;
 }
 
+function named(error: unknown): Error {
+  return new Error('told to a client', { cause: error });
+}
+
 function open(): { stream: GenerationStream; cancelled: () => number; texts: AsyncIterableIterator<string> } {
   let cancels = 0;
   const stream = new GenerationStream({ onCancel: () => cancels++, onSettled: () => undefined });
-  return { stream, cancelled: () => cancels, texts: mapIterator(stream, toText) };
+  return { stream, cancelled: () => cancels, texts: mapIterator(stream, toText, named) };
 }
 
 function pushAll(stream: GenerationStream, ...texts: readonly string[]): void {
@@ -45,19 +49,14 @@ describe('mapIterator', () => {
     expect(await waiting).toEqual({ done: true, value: undefined });
   });
 
-  it('passes on what the source throws', async () => {
+  it('maps what the source throws, after the items before it', async () => {
     const { stream, texts } = open();
-    stream.fail(new EngineDeadError('gone'));
-    await expect(texts.next()).rejects.toThrow('gone');
-  });
-
-  it('passes on what the mapping throws', async () => {
-    const { stream } = open();
-    pushAll(stream, 'a');
-    const failing = mapIterator(stream, () => {
-      throw new Error('no such enum value');
-    });
-    await expect(failing.next()).rejects.toThrow('no such enum value');
+    stream.push({ type: 'token', token: 1, text: 'a' });
+    const error = new EngineDeadError('gone');
+    stream.fail(error);
+    expect(await texts.next()).toEqual({ done: false, value: 'a' });
+    await expect(texts.next()).rejects.toEqual(named(error));
+    expect(await texts.next()).toEqual({ done: true, value: undefined });
   });
 
   it('returns also from a source that has no return()', async () => {
@@ -65,7 +64,7 @@ describe('mapIterator', () => {
       [Symbol.asyncIterator]: () => bare,
       next: () => Promise.resolve({ done: false, value: 1 }),
     };
-    const mapped = mapIterator(bare, (item) => item + 1);
+    const mapped = mapIterator(bare, (item) => item + 1, named);
     expect(await mapped.next()).toEqual({ done: false, value: 2 });
     expect(await mapped.return?.()).toEqual({ done: true, value: undefined });
   });

@@ -32,6 +32,11 @@ function spell(
   return take(sequence, [...encodeLetters(text), ...ending]);
 }
 
+/** Token 50 is the end of a stop string and the beginning of a character. */
+function decodeUnfinished(tokens: readonly number[]): string {
+  return tokens.includes(50) ? 'CD\uFFFD' : '';
+}
+
 function textOf(events: readonly GenerationEvent[]): string {
   return events.map((event) => (event.type === 'start' ? '' : event.text)).join('');
 }
@@ -89,13 +94,12 @@ describe('Sequence', () => {
   });
 
   it('finds a stop string also in front of a character that was left unfinished', () => {
-    const decode = (tokens: number[]): string => (tokens.includes(50) ? 'CD\uFFFD' : '');
     for (const [ending, maxTokens] of [
       [[], 3],
       [[END], 100],
     ] as const) {
       const options = { maxTokens, stop: ['CD'], endOfSequence: new Set([END]), promptTokens: [9] };
-      const sequence = sequenceOf({ id: 1, ...options }, decode);
+      const sequence = sequenceOf({ id: 1, ...options }, decodeUnfinished);
       const events = take(sequence, [0, 1, 50, ...ending]);
       expect(textOf(events)).toBe('');
       expect(events.at(-1)).toMatchObject({ finishReason: 'stop' });

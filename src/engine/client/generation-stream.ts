@@ -91,6 +91,7 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
     this.#buffer.length = 0;
     this.#onCancel();
     this.fail(new CancelledError());
+    this.#settle(); // whoever aborts may never look again
   };
 
   #giveUp(): void {
@@ -114,7 +115,11 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
   }
 
   #settleWhenRead(): void {
-    if (this.#settled || !this.#ended || this.#buffer.length > 0 || this.#error) return;
+    if (this.#ended && this.#buffer.length === 0 && !this.#error) this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#settled) return;
     this.#settled = true;
     this.#onSettled();
   }

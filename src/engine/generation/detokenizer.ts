@@ -38,30 +38,41 @@ export class IncrementalDetokenizer {
   push(token: number): string {
     this.#window.push(token);
     const text = this.#decode(this.#window);
+    if (!text.endsWith(REPLACEMENT)) return this.#settle(text, 0);
     const pending = this.#window.length - this.#settled;
-    if (text.endsWith(REPLACEMENT) && pending <= MOST_PENDING) return '';
-    const piece = this.#beyondSettled(text);
-    this.#settle(text);
-    return piece;
+    return pending <= MOST_PENDING ? '' : this.#settleInvalid(text);
   }
 
   /** The text still pending when no more tokens come, without the character that was left unfinished. */
   flush(): string {
     if (this.#window.length === this.#settled) return '';
-    const text = this.#decode(this.#window);
+    return this.#settle(this.#decode(this.#window), 0).replace(/\uFFFD+$/, '');
+  }
+
+  /** Gives out invalid bytes, but not what may be the beginning of a character behind them. */
+  #settleInvalid(text: string): string {
+    for (let pending = CHARACTER - 1; pending > 0; pending--) {
+      const before = this.#decode(this.#window.slice(0, -pending));
+      if (text.startsWith(before)) return this.#settle(before, pending);
+    }
+    return this.#settle(text, 0);
+  }
+
+  /** @param pending how many tokens at the window's end `text` leaves out */
+  #settle(text: string, pending: number): string {
     const piece = this.#beyondSettled(text);
-    this.#settle(text);
-    return piece.replace(/\uFFFD+$/, '');
-  }
-
-  #beyondSettled(text: string): string {
-    return text.slice(this.#settledText.length);
-  }
-
-  #settle(text: string): void {
+    const tail = this.#window.splice(this.#window.length - pending);
     this.#settledText = text;
     if (this.#window.length > 2 * CONTEXT) this.#trim();
     this.#settled = this.#window.length;
+    this.#window.push(...tail);
+    return piece;
+  }
+
+  /** A character that was unfinished when its beginning was settled (as a prompt's end is) is given out whole. */
+  #beyondSettled(text: string): string {
+    const settled = this.#settledText;
+    return text.slice(text.startsWith(settled) ? settled.length : settled.replace(/\uFFFD$/, '').length);
   }
 
   /** Drops the oldest context, at a character boundary, so that a push costs the same however long the text is. */

@@ -55,6 +55,7 @@ function exponentiate(logits: Float32Array, temperature: number): number {
     logits[i] = weight;
     total += logits[i] as number; // as stored: float32
   }
+  if (!Number.isFinite(total)) throw new Error('the logits are not numbers (NaN)');
   return total;
 }
 

@@ -87,7 +87,7 @@ export class StepLoop<Cache = unknown> {
         sink.event(event);
       }
     } catch (error) {
-      this.#entries.delete(id);
+      if (!this.#entries.delete(id)) return; // cancelled while the step ran
       sink.failed(
         new GenerationError(`The model failed on this request: ${messageOf(error)}`, { cause: error }),
       );

@@ -66,7 +66,7 @@ export class TextGenerator<Cache = unknown> {
         id,
         priority,
         promptTokens,
-        maxTokens: this.#resolveMaxTokens(promptTokens.length, request.maxTokens),
+        maxTokens: this.#resolveMaxTokens(promptTokens.length, request),
         temperature: request.temperature ?? defaults.temperature,
         topP: request.topP ?? defaults.topP,
         seed: request.seed,
@@ -115,13 +115,13 @@ export class TextGenerator<Cache = unknown> {
     }
   }
 
-  #resolveMaxTokens(promptTokens: number, asked: number | undefined): number {
+  #resolveMaxTokens(promptTokens: number, { prompt, maxTokens: asked }: GenerationRequest): number {
     const { contextLength, defaults } = this.#options;
     const room = contextLength - promptTokens;
     if (room < 1) {
       throw contextError(
         `This model's maximum context length is ${contextLength} tokens, but the prompt alone has ${promptTokens}. Shorten the prompt.`,
-        'prompt',
+        prompt.kind === 'chat' ? 'messages' : 'prompt',
       );
     }
     if (asked !== undefined && asked > room) {

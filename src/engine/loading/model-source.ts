@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { ModelLoadError } from '../errors.js';
 
 export type ModelSource =
@@ -21,13 +21,9 @@ export function parseModelSource(source: string): ModelSource {
       `'${source}' is a file; the source of a model is the folder that holds its config.json.`,
     );
   }
-  const [, id, revision = 'main'] = looksLikePath(source) ? [] : (HUB_ID.exec(source) ?? []);
+  const [, id, revision = 'main'] = HUB_ID.exec(source) ?? [];
   if (id !== undefined) return { kind: 'hub', id, revision };
   throw new ModelLoadError(
     `There is no folder ${path}. Set 'source' to a model folder, or to a Hugging Face id like owner/name.`,
   );
-}
-
-function looksLikePath(source: string): boolean {
-  return isAbsolute(source) || source.startsWith('.') || source.startsWith('~');
 }
