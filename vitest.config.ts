@@ -14,7 +14,12 @@ export default defineConfig({
     globalSetup: ['./test/support/build.ts'],
     projects: layers.map((name) => ({
       extends: true,
-      test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: name === 'unit' ? 20_000 : 60_000, hookTimeout: 60_000 },
+      test: {
+        name,
+        include: [`test/${name}/**/*.test.ts`],
+        testTimeout: name === 'unit' ? 20_000 : 60_000,
+        hookTimeout: 60_000,
+      },
     })),
   },
 });

@@ -48,6 +48,7 @@ it('a server that is killed leaves no engine behind', async () => {
   server.signal('SIGKILL');
   await server.exited;
   await until(async () => !isAlive(engine));
+  expect(isAlive(engine)).toBe(false);
 });
 
 it('a server that is killed while its engine generates leaves no engine behind', async () => {
@@ -61,5 +62,6 @@ it('a server that is killed while its engine generates leaves no engine behind',
   });
   server.signal('SIGKILL');
   await until(async () => !isAlive(engine));
+  expect(isAlive(engine)).toBe(false);
   await streaming.text().catch(() => undefined);
 });

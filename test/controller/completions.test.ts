@@ -65,7 +65,7 @@ describe('POST /v1/completions', () => {
   });
 
   it('runs several prompts and answers in their order', async () => {
-    fake.models.script = ({ prompt }) => saying(prompt.kind === 'text' ? prompt.text : `${prompt.kind}`);
+    fake.models.script = ({ prompt }) => saying(prompt.kind === 'text' ? prompt.text : prompt.kind);
     const { body } = await complete({ model: 'tales', prompt: ['a', 'b', 'c'] });
     expect(body['choices']).toMatchObject([
       { index: 0, text: 'a' },

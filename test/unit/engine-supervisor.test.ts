@@ -27,7 +27,7 @@ class FakeEngine implements Engine {
   readonly end = withResolvers<string>();
   readonly exited = this.end.promise;
   readonly streams: GenerationStream[] = [];
-  readonly load = vi.fn(() => this.loading.promise);
+  readonly load = vi.fn<() => Promise<LoadedModelInfo>>(() => this.loading.promise);
 
   loaded(instanceId = 'x'): void {
     this.loading.resolve({
