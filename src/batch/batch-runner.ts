@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { collect } from '../engine/collect.js';
 import { CancelledError, ResidentError, UnavailableError, type ErrorCode } from '../engine/errors.js';
 import { ModelProvider, type ModelRequest } from '../model/model.provider.js';
 import { formatUsage } from '../openai/generation-run.js';
@@ -103,9 +102,10 @@ export class BatchRunner {
   ): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const { text, finishReason, instanceId, usage } = await collect(
-          this.models.generate(request, { signal, priority: 'background' }),
-        );
+        const { text, finishReason, instanceId, usage } = await this.models.complete(request, {
+          signal,
+          priority: 'background',
+        });
         const result = {
           custom_id: customId,
           line: number,

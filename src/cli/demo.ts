@@ -47,7 +47,7 @@ async function runResident(config: LoadedConfig, requests: readonly GenerationRe
     print(`loaded '${name}' (${device}, ${dtype}) once in ${format(loadMs)}`);
     let total = 0;
     for (const [i, request] of requests.entries()) {
-      const { value, ms } = await timed(() => collect(provider.generate(request)));
+      const { value, ms } = await timed(() => provider.complete(request));
       total += ms;
       print(`request ${i + 1}: ${format(ms)}, instance ${value.instanceId}`);
       print(`  ${quote(PROMPTS[i] + value.text)}`);
@@ -74,7 +74,7 @@ async function runReloading(config: LoadedConfig, requests: readonly GenerationR
     const { value, ms } = await timed(async () => {
       const engine = new EngineProcess();
       await engine.load(spec as (typeof config.models)[number], config.hub);
-      const generation = await collect(engine.generate(request, {}, () => undefined));
+      const generation = await collect(engine.generate(request, { stream: false }, () => undefined));
       await engine.stop();
       return generation;
     });

@@ -19,6 +19,8 @@ export type ToEngine =
       readonly id: number;
       readonly request: GenerationRequest;
       readonly priority: Priority;
+      /** false: no `token` events, the whole text comes with `finish`. */
+      readonly stream: boolean;
     }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'shutdown' };

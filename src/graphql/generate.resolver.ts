@@ -1,5 +1,4 @@
 import { Args, Context, Query, Resolver, Subscription } from '@nestjs/graphql';
-import { collect } from '../engine/collect.js';
 import type { GenerationEvent } from '../engine/types.js';
 import { ModelProvider, type ModelRequest } from '../model/model.provider.js';
 import { abortOnClose } from '../transport/abort-on-close.js';
@@ -26,9 +25,7 @@ export class GenerateResolver {
     @Context() { res }: GraphqlContext,
   ): Promise<GenerateResult> {
     const signal = res && abortOnClose(res);
-    const generation = await collect(
-      this.models.generate(toModelRequest(input), { signal, priority: 'interactive' }),
-    );
+    const generation = await this.models.complete(toModelRequest(input), { signal, priority: 'interactive' });
     return { ...generation, finishReason: GraphqlFinishReason[generation.finishReason] };
   }
 

@@ -9,6 +9,7 @@ import {
 import { EngineSupervisor, type EngineState } from '../engine/client/engine-supervisor.js';
 import type { GenerateOptions } from '../engine/client/engine-process.js';
 import { GenerationStream } from '../engine/client/generation-stream.js';
+import { collect, type Generation } from '../engine/collect.js';
 import { InvalidRequestError, messageOf } from '../engine/errors.js';
 import type { GenerationEvent, GenerationRequest, LoadedModelInfo, Task } from '../engine/types.js';
 import type { ModelModuleOptions, ResidentModelOptions } from './model-options.interface.js';
@@ -96,6 +97,14 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
       if (error instanceof InvalidRequestError) return GenerationStream.failed(error);
       throw error;
     }
+  }
+
+  /**
+   * Runs a request and waits for its whole text.
+   * @throws ResidentError
+   */
+  complete(request: ModelRequest, options: Omit<GenerateOptions, 'stream'> = {}): Promise<Generation> {
+    return collect(this.generate(request, { ...options, stream: false }));
   }
 
   /**

@@ -17,13 +17,14 @@ export class ChatController {
     @Body({ schema: chatRequestSchema }) body: ChatRequest,
     @Res({ passthrough: true }) response: Response,
   ): Promise<object> {
-    const run = await startRun(this.models, [chatToModelRequest(body)], response);
+    const stream = body.stream === true;
+    const run = await startRun(this.models, [chatToModelRequest(body)], response, stream);
     const envelope = {
       id: `chatcmpl-${randomUUID()}`,
       created: Math.floor(Date.now() / 1000),
       model: body.model,
     };
-    if (body.stream) {
+    if (stream) {
       const format = chunkFormat({ ...envelope, object: 'chat.completion.chunk' });
       return streamAnswer(response, run, format, body.stream_options?.include_usage === true);
     }

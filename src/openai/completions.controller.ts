@@ -21,14 +21,15 @@ export class CompletionsController {
     @Body({ schema: completionRequestSchema }) body: CompletionRequest,
     @Res({ passthrough: true }) response: Response,
   ): Promise<object> {
-    const run = await startRun(this.models, completionToModelRequests(body), response);
+    const stream = body.stream === true;
+    const run = await startRun(this.models, completionToModelRequests(body), response, stream);
     const envelope = {
       id: `cmpl-${randomUUID()}`,
       object: 'text_completion',
       created: Math.floor(Date.now() / 1000),
       model: body.model,
     };
-    if (body.stream)
+    if (stream)
       return streamAnswer(response, run, chunkFormat(envelope), body.stream_options?.include_usage === true);
     return { ...envelope, ...formatAnswer(await collectRun(run)) };
   }

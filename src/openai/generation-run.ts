@@ -29,10 +29,11 @@ export async function startRun(
   models: ModelProvider,
   requests: readonly ModelRequest[],
   response: Response,
+  stream: boolean,
 ): Promise<GenerationRun> {
   const signal = abortOnClose(response);
   const iterator = mergeIndexed(
-    requests.map((request) => models.generate(request, { signal, priority: 'interactive' })),
+    requests.map((request) => models.generate(request, { signal, priority: 'interactive', stream })),
   );
   const first = await iterator.next();
   if (!first.done && first.value.item.type === 'start')

@@ -2,9 +2,11 @@ import { Global, Module, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import {
+  collect,
   InvalidRequestError,
   ModelProvider,
   TransportModule,
+  type Generation,
   type GenerationEvent,
   type ModelDescription,
   type ModelRequest,
@@ -44,6 +46,13 @@ export class FakeModels {
         return { done: true as const, value: undefined };
       },
     };
+  }
+
+  complete(
+    request: ModelRequest,
+    options: { signal?: AbortSignal; priority?: string } = {},
+  ): Promise<Generation> {
+    return collect(this.generate(request, options));
   }
 
   describe(name = 'tales'): ModelDescription {

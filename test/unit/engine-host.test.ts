@@ -73,32 +73,58 @@ describe('EngineHost', () => {
 
   it('refuses to generate before a model is loaded', async () => {
     const { host, sent } = hostOf();
-    await host.receive({ type: 'generate', id: 5, request: REQUEST, priority: 'interactive' });
+    await host.receive({ type: 'generate', id: 5, request: REQUEST, priority: 'interactive', stream: true });
     expect(sent).toMatchObject([{ type: 'failed', id: 5, error: { code: 'model_loading' } }]);
   });
 
   it('sends the events of each generation under its id', async () => {
     const { host, sent } = hostOf();
     await host.receive(LOAD);
-    await host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive' });
-    await host.receive({ type: 'generate', id: 2, request: REQUEST, priority: 'background' });
+    await host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive', stream: true });
+    await host.receive({ type: 'generate', id: 2, request: REQUEST, priority: 'background', stream: true });
     await settled();
     expect(kinds(sent, 1)).toEqual(['start', 'token', 'token', 'finish']);
     expect(kinds(sent, 2)).toEqual(['start', 'token', 'token', 'finish']);
+  });
+
+  it('sends the whole text with the end, if it is not streamed', async () => {
+    const { host, sent } = hostOf();
+    await host.receive(LOAD);
+    for (const [id, stream] of [
+      [1, true],
+      [2, false],
+    ] as const) {
+      await host.receive({ type: 'generate', id, request: REQUEST, priority: 'interactive', stream });
+    }
+    await settled();
+    const text = (id: number) =>
+      sent
+        .map((message) => (message.type === 'event' && message.id === id ? message.event : undefined))
+        .map((event) => (event === undefined || event.type === 'start' ? '' : event.text))
+        .join('');
+    expect(kinds(sent, 2)).toEqual(['start', 'finish']);
+    expect(text(1)).not.toBe('');
+    expect(text(2)).toBe(text(1));
   });
 
   it('reports a generation that failed under its id', async () => {
     const { host, sent } = hostOf();
     await host.receive(LOAD);
     const request = { ...REQUEST, maxTokens: 1000 };
-    await host.receive({ type: 'generate', id: 3, request, priority: 'interactive' });
+    await host.receive({ type: 'generate', id: 3, request, priority: 'interactive', stream: true });
     expect(sent.at(-1)).toMatchObject({ type: 'failed', id: 3, error: { code: 'context_length_exceeded' } });
   });
 
   it('sends no more events of a generation that is cancelled', async () => {
     const { host, sent } = hostOf();
     await host.receive(LOAD);
-    const generating = host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive' });
+    const generating = host.receive({
+      type: 'generate',
+      id: 1,
+      request: REQUEST,
+      priority: 'interactive',
+      stream: true,
+    });
     await host.receive({ type: 'cancel', id: 1 });
     await generating;
     await settled();
@@ -120,12 +146,13 @@ describe('EngineHost', () => {
   it('sends only what can be cloned into another process', async () => {
     const { host, sent } = hostOf();
     await host.receive(LOAD);
-    await host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive' });
+    await host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive', stream: true });
     await host.receive({
       type: 'generate',
       id: 2,
       request: { prompt: { kind: 'tokens', tokens: [-1] } },
       priority: 'interactive',
+      stream: true,
     });
     await settled();
     expect(sent.map((message) => structuredClone(message))).toEqual(sent);

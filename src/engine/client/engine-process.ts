@@ -17,6 +17,11 @@ export interface GenerateOptions {
   /** Aborting frees the work within one step. */
   readonly signal?: AbortSignal | undefined;
   readonly priority?: Priority | undefined;
+  /**
+   * false: no `token` events, the whole text comes with `finish`. That saves a message per token, and the wake-up of this
+   * process, which on a machine with few cores takes its time from the model. Default: true.
+   */
+  readonly stream?: boolean | undefined;
 }
 
 export interface EngineProcessOptions {
@@ -84,7 +89,7 @@ export class EngineProcess {
 
   generate(
     request: GenerationRequest,
-    { signal, priority = 'interactive' }: GenerateOptions,
+    { signal, priority = 'interactive', stream: streamed = true }: GenerateOptions,
     onSettled: () => void,
   ): GenerationStream {
     const id = ++this.#lastId;
@@ -102,7 +107,7 @@ export class EngineProcess {
       return stream;
     }
     this.#streams.set(id, stream);
-    this.#send({ type: 'generate', id, request, priority });
+    this.#send({ type: 'generate', id, request, priority, stream: streamed });
     return stream;
   }
 

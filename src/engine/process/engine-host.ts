@@ -1,4 +1,5 @@
 import { UnavailableError, toWireError } from '../errors.js';
+import type { SequenceSink } from '../generation/step-loop.js';
 import type { LoadedModel } from '../loading/load-model.js';
 import type { FromEngine, LoadReport, ToEngine } from '../protocol.js';
 import type { HubOptions, ModelSpec } from '../types.js';
@@ -46,7 +47,7 @@ export class EngineHost {
     }
   }
 
-  #generate({ id, request, priority }: Extract<ToEngine, { type: 'generate' }>): void {
+  #generate({ id, request, priority, stream }: Extract<ToEngine, { type: 'generate' }>): void {
     if (!this.#model) {
       this.#send({
         type: 'failed',
@@ -55,9 +56,22 @@ export class EngineHost {
       });
       return;
     }
-    this.#model.generator.submit(id, request, priority, {
+    const sink: SequenceSink = {
       event: (event) => this.#send({ type: 'event', id, event }),
       failed: (error) => this.#send({ type: 'failed', id, error: toWireError(error) }),
-    });
+    };
+    this.#model.generator.submit(id, request, priority, stream ? sink : inOnePiece(sink));
   }
+}
+
+/** Keeps the texts of the tokens and gives them out with `finish`. */
+function inOnePiece(sink: SequenceSink): SequenceSink {
+  let text = '';
+  return {
+    event(event) {
+      if (event.type === 'token') text += event.text;
+      else sink.event(event.type === 'finish' ? { ...event, text: text + event.text } : event);
+    },
+    failed: (error) => sink.failed(error),
+  };
 }
