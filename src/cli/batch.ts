@@ -40,13 +40,17 @@ async function main(): Promise<void> {
 
 function report(file: string, result: FileResult | undefined): void {
   if (!result) return fail(`${file} was written to while it ran; its results are discarded, run it again`);
-  process.stdout.write(`${result.lines} lines, ${result.failed} failed; results in ${result.results}\n`);
+  process.stdout.write(`${plural(result.lines)}, ${result.failed} failed; results in ${result.results}\n`);
+}
+
+function plural(lines: number): string {
+  return lines === 1 ? '1 line' : `${lines} lines`;
 }
 
 /** A line that counts, on a terminal. */
 function progress(): ((soFar: BatchSummary) => void) | undefined {
   if (!process.stderr.isTTY) return undefined;
-  return ({ lines, failed }) => void process.stderr.write(`\r${lines} lines, ${failed} failed `);
+  return ({ lines, failed }) => void process.stderr.write(`\r${plural(lines)}, ${failed} failed `);
 }
 
 function fail(message: string): void {
