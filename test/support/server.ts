@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findFreePort } from '../../bench/support/free-port.js';
 import { get } from './app.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -60,7 +60,7 @@ export class ServerProcess {
       env['RESIDENT_CONFIG'] = join(data, 'config.yaml');
       writeFileSync(env['RESIDENT_CONFIG'], options.config);
     }
-    return new ServerProcess(await freePort(), data, env);
+    return new ServerProcess(await findFreePort(), data, env);
   }
 
   get pid(): number {
@@ -111,13 +111,4 @@ export function isAlive(pid: number): boolean {
   // a zombie has ended; whoever must collect it may be slow (a container's init)
   const stat = `/proc/${pid}/stat`;
   return !existsSync(stat) || !/^\d+ \(.*\) Z/.test(readFileSync(stat, 'utf8'));
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
