@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import { InvalidRequestError } from '../engine/errors.js';
 import type { ModelRequest } from '../model/model.provider.js';
-import { chatRequestSchema, chatToModelRequest } from '../openai/chat.schema.js';
-import { completionRequestSchema, completionToModelRequests } from '../openai/completions.schema.js';
+import { chatRequestSchema, chatToModelRequests, type ChatRequest } from '../openai/chat.schema.js';
+import {
+  completionRequestSchema,
+  completionToModelRequests,
+  type CompletionRequest,
+} from '../openai/completions.schema.js';
 import { parseWith } from '../transport/validation.js';
 import type { RawLine } from './read-lines.js';
 
@@ -46,12 +50,31 @@ export class BatchLineError extends Error {
 }
 
 function toRequest(body: Record<string, unknown>): ModelRequest {
-  if ('messages' in body) return chatToModelRequest(parseWith(chatRequestSchema, body));
-  const [request, second] = completionToModelRequests(parseWith(completionRequestSchema, body));
+  const fields =
+    'messages' in body ? parseWith(chatRequestSchema, body) : parseWith(completionRequestSchema, body);
+  refuseExtras(fields);
+  const [request, second] =
+    'messages' in fields ? chatToModelRequests(fields) : completionToModelRequests(fields);
   if (request && !second) return request;
   throw new InvalidRequestError('invalid_value', 'A line has one prompt; write one line per prompt.', {
     param: 'prompt',
   });
+}
+
+/** A result line has room for one text, and for nothing else. */
+function refuseExtras(fields: ChatRequest | CompletionRequest): void {
+  const { n, logprobs } = fields;
+  const asked = {
+    n: (n ?? 1) > 1,
+    logprobs: logprobs != null && logprobs !== false,
+    echo: 'echo' in fields && fields.echo,
+  };
+  for (const [param, value] of Object.entries(asked)) {
+    if (value)
+      throw new InvalidRequestError('unsupported_parameter', `'${param}' is not supported in a batch.`, {
+        param,
+      });
+  }
 }
 
 function parseObject(line: RawLine): Record<string, unknown> {

@@ -24,10 +24,46 @@ export interface GenerationRequest {
   readonly temperature?: number | undefined;
   /** Nucleus mass in [0, 1]. Default: the model's generation config, else 1. */
   readonly topP?: number | undefined;
+  /** Only the k most probable tokens. Default: the model's generation config, else all. */
+  readonly topK?: number | undefined;
+  /** Only tokens at least this probable, as a share of the most probable one's probability. Default: 0. */
+  readonly minP?: number | undefined;
+  /** Divides (if positive, else multiplies) the logits of tokens in prompt and completion. Default: 1. */
+  readonly repetitionPenalty?: number | undefined;
+  /** Taken from the logit of every token in the completion, once (OpenAI). Default: 0. */
+  readonly presencePenalty?: number | undefined;
+  /** Taken from the logit of every token in the completion, for each time it is there (OpenAI). Default: 0. */
+  readonly frequencyPenalty?: number | undefined;
+  /** Added to the logits, by token id. */
+  readonly logitBias?: ReadonlyMap<number, number> | undefined;
   /** Same seed, same text. Default: a random one per request. */
   readonly seed?: number | undefined;
   /** Generation ends before the first of these strings; it isn't part of the text. */
   readonly stop?: readonly string[] | undefined;
+  /** Generation ends with the first of these tokens; its text isn't part of the completion. */
+  readonly stopTokenIds?: readonly number[] | undefined;
+  /** Nothing ends the generation before it has this many tokens. Default: 0. */
+  readonly minTokens?: number | undefined;
+  /** The end-of-sequence token is a token like others. Default: false. */
+  readonly ignoreEos?: boolean | undefined;
+  /** How many of the most probable tokens to tell with each token, besides itself. Default: no log-probabilities at all. */
+  readonly logprobs?: number | undefined;
+  /** Tell the prompt's text in `start`. Default: false. */
+  readonly echo?: boolean | undefined;
+}
+
+/** A token as a log-probability is told of it. */
+export interface TokenLogprob {
+  readonly token: number;
+  /** The token decoded alone; U+FFFD where it is a part of a character. */
+  readonly text: string;
+  /** Natural logarithm of the probability that the model gave it, before penalties, bias and temperature. */
+  readonly logprob: number;
+}
+
+/** Of one generated token: itself, and the most probable ones, best first. */
+export interface TokenLogprobs extends TokenLogprob {
+  readonly top: readonly TokenLogprob[];
 }
 
 /** `stop`: end-of-sequence token or a stop string; `length`: `maxTokens` reached. */
@@ -43,13 +79,27 @@ export interface Usage {
  * The concatenated `text`s are the completion: whole characters only, and nothing of a stop string.
  */
 export type GenerationEvent =
-  | { readonly type: 'start'; readonly instanceId: string; readonly promptTokens: number }
-  | { readonly type: 'token'; readonly token: number; readonly text: string }
+  | {
+      readonly type: 'start';
+      readonly instanceId: string;
+      readonly promptTokens: number;
+      /** Only if the request says `echo`. */
+      readonly promptText?: string | undefined;
+    }
+  | {
+      readonly type: 'token';
+      readonly token: number;
+      readonly text: string;
+      /** Only if the request asks for them. */
+      readonly logprobs?: TokenLogprobs | undefined;
+    }
   | {
       readonly type: 'finish';
       readonly finishReason: FinishReason;
       /** What was held back until now: a possible beginning of a stop string that did not become one. */
       readonly text: string;
+      /** Of every token, where they don't come as events of their own. */
+      readonly logprobs?: readonly TokenLogprobs[] | undefined;
       readonly usage: Usage;
     };
 

@@ -67,14 +67,17 @@ function toChunk(event: GenerationEvent, instanceId: string): GenerateChunk | un
 }
 
 function toModelRequest(input: GenerateInput): ModelRequest {
-  const { model, prompt, maxTokens, temperature, topP, seed, stop } = parseWith(generateInputSchema, input);
+  const { prompt, logitBias, ...fields } = parseWith(generateInputSchema, input);
   return {
-    model: model ?? undefined,
+    ...withoutNulls(fields),
     prompt: { kind: 'text', text: prompt },
-    maxTokens: maxTokens ?? undefined,
-    temperature: temperature ?? undefined,
-    topP: topP ?? undefined,
-    seed: seed ?? undefined,
-    stop: stop ?? undefined,
+    ...(logitBias ? { logitBias: new Map(logitBias.map(({ token, bias }) => [token, bias])) } : {}),
   };
+}
+
+type WithoutNulls<T> = { [Key in keyof T]: Exclude<T[Key], null> };
+
+/** In GraphQL null is a way to leave a field out. */
+function withoutNulls<T extends object>(fields: T): WithoutNulls<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as WithoutNulls<T>;
 }

@@ -15,6 +15,15 @@ registerEnumType(GraphqlFinishReason, {
   },
 });
 
+@InputType({ description: 'Added to the logit of one token.' })
+export class LogitBiasInput {
+  @Field(() => Int)
+  token!: number;
+
+  @Field(() => Float, { description: 'From -100 to 100.' })
+  bias!: number;
+}
+
 @InputType()
 export class GenerateInput {
   @Field(() => String, { nullable: true, description: 'Default: the first model of the configuration.' })
@@ -35,6 +44,28 @@ export class GenerateInput {
   @Field(() => Float, { nullable: true, description: 'Nucleus mass in [0, 1].' })
   topP?: number | null;
 
+  @Field(() => Int, { nullable: true, description: 'Only the k most probable tokens; 0: all.' })
+  topK?: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      "Only tokens at least this probable, as a share of the most probable one's probability, in [0, 1].",
+  })
+  minP?: number | null;
+
+  @Field(() => Float, { nullable: true, description: 'Of tokens in prompt and completion; 1: none.' })
+  repetitionPenalty?: number | null;
+
+  @Field(() => Float, { nullable: true, description: "OpenAI's, from -2 to 2." })
+  presencePenalty?: number | null;
+
+  @Field(() => Float, { nullable: true, description: "OpenAI's, from -2 to 2." })
+  frequencyPenalty?: number | null;
+
+  @Field(() => [LogitBiasInput], { nullable: true })
+  logitBias?: LogitBiasInput[] | null;
+
   @Field(() => Float, { nullable: true, description: 'An integer; same seed, same text.' })
   seed?: number | null;
 
@@ -43,6 +74,15 @@ export class GenerateInput {
     description: 'Up to 4 strings that end the text; they are not part of it.',
   })
   stop?: string[] | null;
+
+  @Field(() => [Int], { nullable: true, description: 'Tokens that end the text; they are not part of it.' })
+  stopTokenIds?: number[] | null;
+
+  @Field(() => Int, { nullable: true, description: 'Nothing ends the text before it has this many tokens.' })
+  minTokens?: number | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Go on past the end-of-sequence token.' })
+  ignoreEos?: boolean | null;
 }
 
 /** The limits of `GenerateInput`, as on REST. */
@@ -52,8 +92,17 @@ export const generateInputSchema = z.object({
   maxTokens: z.int().min(1).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   topP: z.number().min(0).max(1).nullish(),
+  topK: z.int().min(0).nullish(),
+  minP: z.number().min(0).max(1).nullish(),
+  repetitionPenalty: z.number().gt(0).max(10).nullish(),
+  presencePenalty: z.number().min(-2).max(2).nullish(),
+  frequencyPenalty: z.number().min(-2).max(2).nullish(),
+  logitBias: z.array(z.object({ token: z.int().min(0), bias: z.number().min(-100).max(100) })).nullish(),
   seed: z.int().nullish(),
   stop: z.array(z.string().min(1)).max(4).nullish(),
+  stopTokenIds: z.array(z.int().min(0)).max(64).nullish(),
+  minTokens: z.int().min(0).nullish(),
+  ignoreEos: z.boolean().nullish(),
 });
 
 @ObjectType('Usage')

@@ -1,9 +1,11 @@
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { Response } from 'express';
+import type { TokenLogprobs } from '../engine/types.js';
 import { ModelProvider } from '../model/model.provider.js';
-import { chatRequestSchema, chatToModelRequest, type ChatRequest } from './chat.schema.js';
+import { chatRequestSchema, chatToModelRequests, type ChatRequest } from './chat.schema.js';
 import { collectRun, formatUsage, startRun, type FinishedRun } from './generation-run.js';
+import { formatChatLogprobs } from './logprobs-format.js';
 import { streamAnswer, type ChunkFormat } from './stream-answer.js';
 
 /** OpenAI's chat completions, through the model's own chat template. */
@@ -18,7 +20,10 @@ export class ChatController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<object> {
     const stream = body.stream === true;
-    const run = await startRun(this.models, [chatToModelRequest(body)], response, stream);
+    const run = await startRun(this.models, chatToModelRequests(body), response, {
+      stream,
+      n: body.n ?? 1,
+    });
     const envelope = {
       id: `chatcmpl-${randomUUID()}`,
       created: Math.floor(Date.now() / 1000),
@@ -34,25 +39,25 @@ export class ChatController {
 
 function formatAnswer({ choices, usage }: FinishedRun): object {
   return {
-    choices: choices.map(({ index, text, finishReason }) => ({
+    choices: choices.map(({ index, text, finishReason, logprobs }) => ({
       index,
       message: { role: 'assistant', content: text, refusal: null },
-      logprobs: null,
+      logprobs: logprobs.length > 0 ? formatChatLogprobs(logprobs) : null,
       finish_reason: finishReason,
     })),
     usage: formatUsage(usage),
   };
 }
 
-function choice(index: number, delta: object, reason: string | null): object {
-  return { index, delta, logprobs: null, finish_reason: reason };
+function choice(index: number, delta: object, reason: string | null, logprobs?: TokenLogprobs): object {
+  return { index, delta, logprobs: logprobs ? formatChatLogprobs([logprobs]) : null, finish_reason: reason };
 }
 
 function chunkFormat(envelope: object): ChunkFormat {
   return {
     envelope,
     opening: (index) => choice(index, { role: 'assistant', content: '' }, null),
-    text: (index, text) => choice(index, { content: text }, null),
+    text: (index, text, logprobs) => choice(index, { content: text }, null, logprobs),
     finish: (index, reason) => choice(index, {}, reason),
   };
 }

@@ -3,10 +3,12 @@ import type { ModelRequest } from '../model/model.provider.js';
 import { unsupportedField } from '../transport/validation.js';
 import {
   checkStreamOptions,
+  choicesField,
   maxTokensField,
+  MOST_LOGPROBS,
   samplingFields,
   streamFields,
-  toModelRequest,
+  toModelRequests,
   unsupportedFields,
 } from './generation.schema.js';
 
@@ -47,8 +49,9 @@ export const chatRequestSchema = z
     ...samplingFields,
     ...streamFields,
     ...unsupportedFields,
-    logprobs: unsupportedField(false),
-    top_logprobs: unsupportedField(),
+    n: choicesField,
+    logprobs: z.boolean().nullish(),
+    top_logprobs: z.int().min(0).max(MOST_LOGPROBS).nullish(),
     response_format: unsupportedField({ type: 'text' }),
     tools: unsupportedField([]),
     tool_choice: unsupportedField('none', 'auto'),
@@ -71,6 +74,17 @@ export const chatRequestSchema = z
   })
   .check(checkStreamOptions)
   .check((context) => {
+    const { logprobs, top_logprobs: top } = context.value;
+    if (top != null && logprobs !== true) {
+      context.issues.push({
+        code: 'custom',
+        path: ['top_logprobs'],
+        message: 'needs logprobs: true',
+        input: top,
+      });
+    }
+  })
+  .check((context) => {
     const { max_tokens: former, max_completion_tokens: present } = context.value;
     if (former != null && present != null && former !== present) {
       context.issues.push({
@@ -84,7 +98,13 @@ export const chatRequestSchema = z
 
 export type ChatRequest = z.output<typeof chatRequestSchema>;
 
-export function chatToModelRequest(body: ChatRequest): ModelRequest {
+/** One request to the model per choice. */
+export function chatToModelRequests(body: ChatRequest): ModelRequest[] {
   const prompt = { kind: 'chat', messages: body.messages } as const;
-  return toModelRequest(body.model, prompt, body.max_completion_tokens ?? body.max_tokens, body);
+  const extras = {
+    maxTokens: body.max_completion_tokens ?? body.max_tokens,
+    n: body.n ?? 1,
+    logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+  };
+  return toModelRequests(body.model, prompt, extras, body);
 }

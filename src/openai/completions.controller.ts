@@ -1,6 +1,7 @@
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { Response } from 'express';
+import type { TokenLogprobs } from '../engine/types.js';
 import { ModelProvider } from '../model/model.provider.js';
 import {
   completionRequestSchema,
@@ -8,6 +9,7 @@ import {
   type CompletionRequest,
 } from './completions.schema.js';
 import { collectRun, formatUsage, startRun, type FinishedRun } from './generation-run.js';
+import { formatCompletionLogprobs } from './logprobs-format.js';
 import { streamAnswer, type ChunkFormat } from './stream-answer.js';
 
 /** OpenAI's text completions: a prompt goes on where it ends. */
@@ -22,7 +24,10 @@ export class CompletionsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<object> {
     const stream = body.stream === true;
-    const run = await startRun(this.models, completionToModelRequests(body), response, stream);
+    const run = await startRun(this.models, completionToModelRequests(body), response, {
+      stream,
+      n: body.n ?? 1,
+    });
     const envelope = {
       id: `cmpl-${randomUUID()}`,
       object: 'text_completion',
@@ -37,19 +42,33 @@ export class CompletionsController {
 
 function formatAnswer({ choices, usage }: FinishedRun): object {
   return {
-    choices: choices.map(({ index, text, finishReason }) => choice(index, text, finishReason)),
+    choices: choices.map(({ index, text, finishReason, logprobs }) =>
+      choice(index, text, finishReason, logprobs),
+    ),
     usage: formatUsage(usage),
   };
 }
 
-function choice(index: number, text: string, reason: string | null): object {
-  return { index, text, logprobs: null, finish_reason: reason };
+function choice(
+  index: number,
+  text: string,
+  reason: string | null,
+  logprobs: readonly TokenLogprobs[] = [],
+  offset = 0,
+): object {
+  const formatted = logprobs.length > 0 ? formatCompletionLogprobs(logprobs, offset) : null;
+  return { index, text, logprobs: formatted, finish_reason: reason };
 }
 
 function chunkFormat(envelope: object): ChunkFormat {
+  const offsets = new Map<number, number>();
   return {
     envelope,
-    text: (index, text) => choice(index, text, null),
+    text(index, text, logprobs) {
+      const offset = offsets.get(index) ?? 0;
+      offsets.set(index, offset + (logprobs?.text.length ?? 0));
+      return choice(index, text, null, logprobs ? [logprobs] : [], offset);
+    },
     finish: (index, reason) => choice(index, '', reason),
   };
 }

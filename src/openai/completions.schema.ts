@@ -4,16 +4,19 @@ import type { ModelRequest } from '../model/model.provider.js';
 import { unsupportedField } from '../transport/validation.js';
 import {
   checkStreamOptions,
+  choicesField,
   maxTokensField,
+  MOST_LOGPROBS,
   samplingFields,
   streamFields,
-  toModelRequest,
+  toModelRequests,
   unsupportedFields,
 } from './generation.schema.js';
 
 /** OpenAI's default for this endpoint. */
 const DEFAULT_MAX_TOKENS = 16;
 const MOST_PROMPTS = 256;
+const MOST_CHOICES = 256;
 
 const tokens = z.array(z.int().min(0)).min(1);
 
@@ -39,22 +42,46 @@ export const completionRequestSchema = z
     ...samplingFields,
     ...streamFields,
     ...unsupportedFields,
+    n: choicesField,
     best_of: unsupportedField(1),
-    echo: unsupportedField(false),
-    logprobs: unsupportedField(),
+    echo: z.boolean().nullish(),
+    logprobs: z.int().min(0).max(MOST_LOGPROBS).nullish(),
     suffix: unsupportedField(''),
     /** Tells the operator's logs who asked; nothing else depends on it. */
     user: z.string().nullish(),
   })
-  .check(checkStreamOptions);
+  .check(checkStreamOptions)
+  .check((context) => {
+    const { echo, logprobs, n, prompt } = context.value;
+    if (echo === true && logprobs != null) {
+      context.issues.push({
+        code: 'custom',
+        path: ['echo'],
+        message: 'cannot be had together with logprobs',
+        input: echo,
+      });
+    }
+    if (promptsOf(prompt).length * (n ?? 1) > MOST_CHOICES) {
+      context.issues.push({
+        code: 'custom',
+        path: ['n'],
+        message: `asks for more than ${MOST_CHOICES} choices in all`,
+        input: n,
+      });
+    }
+  });
 
 export type CompletionRequest = z.output<typeof completionRequestSchema>;
 
-/** One request to the model per prompt. */
+/** One request to the model per choice: `n` for the first prompt, `n` for the second, ... */
 export function completionToModelRequests(body: CompletionRequest): ModelRequest[] {
-  return promptsOf(body.prompt).map((prompt) => {
-    return toModelRequest(body.model, prompt, body.max_tokens ?? DEFAULT_MAX_TOKENS, body);
-  });
+  const extras = {
+    maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
+    n: body.n ?? 1,
+    logprobs: body.logprobs ?? undefined,
+    echo: body.echo === true,
+  };
+  return promptsOf(body.prompt).flatMap((prompt) => toModelRequests(body.model, prompt, extras, body));
 }
 
 function promptsOf(prompt: CompletionRequest['prompt']): Prompt[] {

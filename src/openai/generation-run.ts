@@ -1,19 +1,23 @@
 import type { Response } from 'express';
-import type { FinishReason, GenerationEvent, Usage } from '../engine/types.js';
+import type { FinishReason, GenerationEvent, TokenLogprobs, Usage } from '../engine/types.js';
 import type { ModelProvider, ModelRequest } from '../model/model.provider.js';
 import { abortOnClose } from '../transport/abort-on-close.js';
 import { mergeIndexed, type Indexed } from './merge.js';
 
 /** The generations of one HTTP request, under way. */
 export interface GenerationRun {
-  /** The events of all of them as they come, `index` telling which prompt they belong to. */
+  /** The events of all of them as they come, `index` being that of the choice. */
   readonly events: AsyncIterable<Indexed<GenerationEvent>>;
+  /** Choices per prompt: the first `n` belong to the first prompt. */
+  readonly n: number;
 }
 
 export interface FinishedChoice {
   readonly index: number;
   readonly text: string;
   readonly finishReason: FinishReason;
+  /** Of every token, if they were asked for. */
+  readonly logprobs: readonly TokenLogprobs[];
 }
 
 export interface FinishedRun {
@@ -21,15 +25,21 @@ export interface FinishedRun {
   readonly usage: Usage;
 }
 
+export interface RunOptions {
+  /** false: the choices come whole. */
+  readonly stream: boolean;
+  readonly n: number;
+}
+
 /**
- * Starts one generation per request and waits for the first sign of the engine, so that whatever is wrong by then is an
+ * Starts one generation per choice and waits for the first sign of the engine, so that whatever is wrong by then is an
  * HTTP error and not an event in a stream. Sets `x-resident-instance`. A client that goes away ends them all.
  */
 export async function startRun(
   models: ModelProvider,
   requests: readonly ModelRequest[],
   response: Response,
-  stream: boolean,
+  { stream, n }: RunOptions,
 ): Promise<GenerationRun> {
   const signal = abortOnClose(response);
   const iterator = mergeIndexed(
@@ -38,7 +48,7 @@ export async function startRun(
   const first = await iterator.next();
   if (!first.done && first.value.item.type === 'start')
     response.setHeader('x-resident-instance', first.value.item.instanceId);
-  return { events: startingWith(first, iterator) };
+  return { events: startingWith(first, iterator), n };
 }
 
 async function* startingWith<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
@@ -47,28 +57,41 @@ async function* startingWith<T>(first: IteratorResult<T>, rest: AsyncGenerator<T
   yield* rest;
 }
 
-/** Waits for the whole text of every generation. */
+/** Waits for the whole text of every choice. */
 export async function collectRun(run: GenerationRun): Promise<FinishedRun> {
   const texts = new Map<number, string>();
   const choices: FinishedChoice[] = [];
-  let usage: Usage = { promptTokens: 0, completionTokens: 0 };
+  const usage = new RunUsage(run.n);
   for await (const { index, item } of run.events) {
-    if (item.type === 'start') continue;
-    const text = (texts.get(index) ?? '') + item.text;
+    const text = (texts.get(index) ?? '') + textOf(item);
     texts.set(index, text);
     if (item.type === 'finish') {
-      choices.push({ index, text, finishReason: item.finishReason });
-      usage = addUsage(usage, item.usage);
+      choices.push({ index, text, finishReason: item.finishReason, logprobs: item.logprobs ?? [] });
+      usage.add(index, item.usage);
     }
   }
-  return { choices: choices.toSorted((a, b) => a.index - b.index), usage };
+  return { choices: choices.toSorted((a, b) => a.index - b.index), usage: usage.total };
 }
 
-export function addUsage(a: Usage, b: Usage): Usage {
-  return {
-    promptTokens: a.promptTokens + b.promptTokens,
-    completionTokens: a.completionTokens + b.completionTokens,
-  };
+function textOf(event: GenerationEvent): string {
+  return event.type === 'start' ? (event.promptText ?? '') : event.text;
+}
+
+/** The usage of a request: a prompt counts once, however many choices it has. */
+export class RunUsage {
+  #promptTokens = 0;
+  #completionTokens = 0;
+
+  constructor(private readonly n: number) {}
+
+  add(index: number, { promptTokens, completionTokens }: Usage): void {
+    if (index % this.n === 0) this.#promptTokens += promptTokens;
+    this.#completionTokens += completionTokens;
+  }
+
+  get total(): Usage {
+    return { promptTokens: this.#promptTokens, completionTokens: this.#completionTokens };
+  }
 }
 
 /** `usage` in OpenAI's names. */

@@ -1,10 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { Response } from 'express';
-import type { FinishReason, GenerationEvent, Usage } from '../engine/types.js';
+import type { FinishReason, GenerationEvent, TokenLogprobs } from '../engine/types.js';
 import { toErrorAnswer } from '../transport/error-envelope.js';
-import { addUsage, formatUsage, type GenerationRun } from './generation-run.js';
-
-type TextEvent = Exclude<GenerationEvent, { type: 'start' }>;
+import { formatUsage, RunUsage, type GenerationRun } from './generation-run.js';
 
 /** How one endpoint writes its chunks. */
 export interface ChunkFormat {
@@ -12,7 +10,8 @@ export interface ChunkFormat {
   readonly envelope: object;
   /** The first chunk of a choice, if the endpoint has one that carries no text. */
   readonly opening?: (index: number) => object;
-  readonly text: (index: number, text: string) => object;
+  /** @param logprobs of the token that settled this text, if they were asked for */
+  readonly text: (index: number, text: string, logprobs: TokenLogprobs | undefined) => object;
   readonly finish: (index: number, reason: FinishReason) => object;
 }
 
@@ -37,26 +36,27 @@ async function* frames(
 ): AsyncGenerator<string> {
   const extra = includeUsage ? { usage: null } : {};
   const opened = new Set<number>();
-  let usage: Usage = { promptTokens: 0, completionTokens: 0 };
+  const usage = new RunUsage(run.n);
   try {
     for await (const { index, item } of run.events) {
-      if (item.type === 'start') continue; // until the first token a failure is still an HTTP error
+      // until the first token a failure is still an HTTP error
+      if (item.type === 'start' && item.promptText === undefined) continue;
       for (const choice of choicesOf(index, item, format, opened))
         yield frame({ ...format.envelope, choices: [choice], ...extra });
-      if (item.type === 'finish') usage = addUsage(usage, item.usage);
+      if (item.type === 'finish') usage.add(index, item.usage);
     }
   } catch (error) {
     if (opened.size === 0) throw error;
     yield failureFrame(error);
     return;
   }
-  if (includeUsage) yield frame({ ...format.envelope, choices: [], usage: formatUsage(usage) });
+  if (includeUsage) yield frame({ ...format.envelope, choices: [], usage: formatUsage(usage.total) });
   yield 'data: [DONE]\n\n';
 }
 
 function* choicesOf(
   index: number,
-  event: TextEvent,
+  event: GenerationEvent,
   format: ChunkFormat,
   opened: Set<number>,
 ): Generator<object> {
@@ -64,7 +64,9 @@ function* choicesOf(
     opened.add(index);
     if (format.opening) yield format.opening(index);
   }
-  if (event.text !== '') yield format.text(index, event.text);
+  const text = event.type === 'start' ? (event.promptText ?? '') : event.text;
+  const logprobs = event.type === 'token' ? event.logprobs : undefined;
+  if (text !== '' || logprobs) yield format.text(index, text, logprobs);
   if (event.type === 'finish') yield format.finish(index, event.finishReason);
 }
 

@@ -92,7 +92,33 @@ it.each([{ max_tokens: 9 }, { max_completion_tokens: 9 }, { max_tokens: 9, max_c
   },
 );
 
+it('gives choices and log-probabilities', async () => {
+  const logprobs = [
+    { token: 7, text: 'Hé', logprob: -0.5, top: [{ token: 8, text: '\uFFFD', logprob: -1 }] },
+  ];
+  fake.models.script = async function* () {
+    yield { type: 'start', instanceId: INSTANCE, promptTokens: 3 };
+    const usage = { promptTokens: 3, completionTokens: 1 };
+    yield { type: 'finish', finishReason: 'stop', text: 'Hé', usage, logprobs };
+  };
+  const { body } = await chat({ n: 2, logprobs: true, top_logprobs: 1 });
+  const content = [
+    {
+      token: 'Hé',
+      logprob: -0.5,
+      bytes: [72, 195, 169],
+      top_logprobs: [{ token: '\uFFFD', logprob: -1, bytes: null }],
+    },
+  ];
+  expect(body['choices']).toMatchObject([
+    { index: 0, logprobs: { content, refusal: null } },
+    { index: 1, logprobs: { content, refusal: null } },
+  ]);
+  expect(body['usage']).toEqual({ prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 });
+});
+
 it.each([
+  ['top_logprobs without logprobs', { top_logprobs: 1 }, 'invalid_value', 'top_logprobs'],
   ['no messages', { messages: [] }, 'invalid_value', 'messages'],
   ['an unknown role', { messages: [{ role: 'king', content: 'a' }] }, 'invalid_value', 'messages[0].role'],
   [

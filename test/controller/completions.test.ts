@@ -102,6 +102,118 @@ describe('POST /v1/completions', () => {
   });
 });
 
+describe('choices, log-probabilities and echo', () => {
+  const LOGPROBS = [
+    { token: 7, text: 'Hello', logprob: -0.5, top: [{ token: 7, text: 'Hello', logprob: -0.5 }] },
+    { token: 9, text: ' world', logprob: -1.5, top: [{ token: 8, text: ' earth', logprob: -1 }] },
+  ];
+  const FORMATTED = {
+    tokens: ['Hello', ' world'],
+    token_logprobs: [-0.5, -1.5],
+    top_logprobs: [{ Hello: -0.5 }, { ' earth': -1 }],
+    text_offset: [0, 5],
+  };
+
+  it('n choices per prompt have seeds of their own, and their prompt counts once', async () => {
+    fake.models.script = ({ prompt, seed }) => saying(`${prompt.kind === 'text' ? prompt.text : ''}${seed}`);
+    const { body } = await complete({ model: 'tales', prompt: ['a', 'b'], n: 2, seed: 5 });
+    expect((body['choices'] as { text: string }[]).map(({ text }) => text)).toEqual(['a5', 'a6', 'b5', 'b6']);
+    expect(body['usage']).toEqual({ prompt_tokens: 6, completion_tokens: 4, total_tokens: 10 });
+  });
+
+  it('n choices at the end of the safe integers have seeds of their own, too', async () => {
+    await complete({ ...MINIMAL, n: 4, seed: Number.MAX_SAFE_INTEGER - 1 });
+    expect(new Set(fake.models.requests.map(({ seed }) => seed)).size).toBe(4);
+  });
+
+  it('hands the sampling fields on', async () => {
+    await complete({
+      ...MINIMAL,
+      top_k: 40,
+      min_p: 0.1,
+      repetition_penalty: 1.1,
+      presence_penalty: 0.5,
+      frequency_penalty: -0.5,
+      logit_bias: { 5: -100 },
+      stop_token_ids: [3],
+      min_tokens: 2,
+      ignore_eos: true,
+    });
+    expect(fake.models.requests[0]).toMatchObject({
+      topK: 40,
+      minP: 0.1,
+      repetitionPenalty: 1.1,
+      presencePenalty: 0.5,
+      frequencyPenalty: -0.5,
+      logitBias: new Map([[5, -100]]),
+      stopTokenIds: [3],
+      minTokens: 2,
+      ignoreEos: true,
+    });
+  });
+
+  it("are told in OpenAI's lists", async () => {
+    fake.models.script = async function* () {
+      yield { type: 'start', instanceId: INSTANCE, promptTokens: 3 };
+      const usage = { promptTokens: 3, completionTokens: 2 };
+      yield { type: 'finish', finishReason: 'length', text: 'Hello world', usage, logprobs: LOGPROBS };
+    };
+    const { body } = await complete({ ...MINIMAL, logprobs: 1 });
+    expect(fake.models.requests[0]?.logprobs).toBe(1);
+    expect(body['choices']).toMatchObject([{ text: 'Hello world', logprobs: FORMATTED }]);
+  });
+
+  it('come with each chunk of a stream', async () => {
+    fake.models.script = async function* () {
+      yield { type: 'start', instanceId: INSTANCE, promptTokens: 3 };
+      for (const logprobs of LOGPROBS)
+        yield { type: 'token', token: logprobs.token, text: logprobs.text, logprobs };
+      yield {
+        type: 'finish',
+        finishReason: 'length',
+        text: '',
+        usage: { promptTokens: 3, completionTokens: 2 },
+      };
+    };
+    const response = await fetch(`${fake.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...MINIMAL, logprobs: 1, stream: true }),
+    });
+    const frames = (await readSse(response)).slice(0, 2);
+    const chunks = frames.map((frame) => JSON.parse(frame) as { choices: [{ logprobs: typeof FORMATTED }] });
+    for (const [i, chunk] of chunks.entries()) {
+      expect(chunk.choices[0].logprobs).toEqual(
+        Object.fromEntries(Object.entries(FORMATTED).map(([key, list]) => [key, [list[i]]])),
+      );
+    }
+  });
+
+  it('echo puts the prompt before the text, streamed or not', async () => {
+    fake.models.script = async function* ({ echo }) {
+      yield { type: 'start', instanceId: INSTANCE, promptTokens: 3, promptText: echo ? 'Once' : undefined };
+      yield { type: 'token', token: 1, text: ' upon' };
+      yield {
+        type: 'finish',
+        finishReason: 'length',
+        text: '',
+        usage: { promptTokens: 3, completionTokens: 1 },
+      };
+    };
+    const body = { ...MINIMAL, echo: true };
+    expect((await complete(body)).body['choices']).toMatchObject([{ text: 'Once upon' }]);
+    const response = await fetch(`${fake.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...body, stream: true }),
+    });
+    const texts = (await readSse(response))
+      .slice(0, -1)
+      .map((frame) => (JSON.parse(frame) as { choices: [{ text: string }] }).choices[0].text);
+    expect(texts).toEqual(['Once', ' upon', '']);
+  });
+});
+
 describe('POST /v1/completions, streamed', () => {
   const stream = (body: object) =>
     fetch(`${fake.url}/v1/completions`, {
@@ -215,9 +327,29 @@ describe('bad requests', () => {
     ['a seed that is no integer', { ...MINIMAL, seed: 0.5 }, 'invalid_value', 'seed'],
     ['an empty stop string', { ...MINIMAL, stop: '' }, 'invalid_value', 'stop'],
     ['five stop strings', { ...MINIMAL, stop: ['a', 'b', 'c', 'd', 'e'] }, 'invalid_value', 'stop'],
-    ['n: 2', { ...MINIMAL, n: 2 }, 'unsupported_parameter', 'n'],
-    ['logprobs', { ...MINIMAL, logprobs: 1 }, 'unsupported_parameter', 'logprobs'],
-    ['echo', { ...MINIMAL, echo: true }, 'unsupported_parameter', 'echo'],
+    ['n: 0', { ...MINIMAL, n: 0 }, 'invalid_value', 'n'],
+    ['more choices in all than fit', { ...MINIMAL, prompt: ['a', 'b', 'c'], n: 100 }, 'invalid_value', 'n'],
+    ['best_of: 2', { ...MINIMAL, best_of: 2 }, 'unsupported_parameter', 'best_of'],
+    ['typical_p', { ...MINIMAL, typical_p: 0.9 }, 'unsupported_parameter', 'typical_p'],
+    ['too many logprobs', { ...MINIMAL, logprobs: 21 }, 'invalid_value', 'logprobs'],
+    ['a presence penalty above 2', { ...MINIMAL, presence_penalty: 3 }, 'invalid_value', 'presence_penalty'],
+    [
+      'a frequency penalty below -2',
+      { ...MINIMAL, frequency_penalty: -3 },
+      'invalid_value',
+      'frequency_penalty',
+    ],
+    [
+      'a repetition penalty of 0',
+      { ...MINIMAL, repetition_penalty: 0 },
+      'invalid_value',
+      'repetition_penalty',
+    ],
+    ['top_k below -1', { ...MINIMAL, top_k: -2 }, 'invalid_value', 'top_k'],
+    ['min_p above 1', { ...MINIMAL, min_p: 2 }, 'invalid_value', 'min_p'],
+    ['a bias of no token', { ...MINIMAL, logit_bias: { king: 1 } }, 'invalid_value', 'logit_bias.king'],
+    ['a bias above 100', { ...MINIMAL, logit_bias: { 5: 101 } }, 'invalid_value', 'logit_bias.5'],
+    ['echo with logprobs', { ...MINIMAL, echo: true, logprobs: 1 }, 'invalid_value', 'echo'],
     [
       'stream_options without stream',
       { ...MINIMAL, stream_options: { include_usage: true } },

@@ -64,6 +64,22 @@ describe('query generate', () => {
     ]);
   });
 
+  it('takes every sampling field; null leaves one out', async () => {
+    const fields = {
+      topK: 5,
+      minP: 0.1,
+      repetitionPenalty: 1.1,
+      presencePenalty: 1,
+      frequencyPenalty: -1,
+      stopTokenIds: [3],
+      minTokens: 2,
+      ignoreEos: true,
+    };
+    await generate({ prompt: 'a', ...fields, logitBias: [{ token: 5, bias: -100 }], seed: null });
+    const prompt = { kind: 'text', text: 'a' };
+    expect(fake.models.requests).toEqual([{ prompt, ...fields, logitBias: new Map([[5, -100]]) }]);
+  });
+
   it('refuses what REST refuses, with the same code and the field in its own spelling', async () => {
     expect((await generate({ prompt: 'a', maxTokens: 0 })).body).toMatchObject({
       errors: [{ extensions: { code: 'invalid_value', param: 'maxTokens' } }],

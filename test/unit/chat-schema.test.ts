@@ -1,14 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidRequestError } from '../../src/engine/errors.js';
 import type { ModelRequest } from '../../src/model/model.provider.js';
-import { chatRequestSchema, chatToModelRequest } from '../../src/openai/chat.schema.js';
+import { chatRequestSchema, chatToModelRequests } from '../../src/openai/chat.schema.js';
 import { parseWith } from '../../src/transport/validation.js';
 import { thrown } from './helpers/thrown.js';
 
 const BODY = { model: 'm', messages: [{ role: 'user', content: 'Hi' }] };
 
+function readAll(fields: Record<string, unknown>): ModelRequest[] {
+  return chatToModelRequests(parseWith(chatRequestSchema, { ...BODY, ...fields }));
+}
+
+/** The only request, or the first choice's. */
 function read(fields: Record<string, unknown>): ModelRequest {
-  return chatToModelRequest(parseWith(chatRequestSchema, { ...BODY, ...fields }));
+  return readAll(fields)[0]!;
 }
 
 function refusal(fields: Record<string, unknown>): InvalidRequestError {
@@ -105,18 +110,28 @@ describe('the fields of a chat completion', () => {
   });
 
   it.each([
-    { n: 2 },
     { tools: [{ type: 'function' }] },
     { tool_choice: 'required' },
     { response_format: { type: 'json_object' } },
-    { logprobs: true },
-    { top_logprobs: 3 },
     { store: true },
     { audio: {} },
     { reasoning_effort: 'low' },
   ])('that are not supported are refused as such: %o', (fields) => {
     const [param] = Object.keys(fields);
     expect(refusal(fields)).toMatchObject({ code: 'unsupported_parameter', param });
+  });
+
+  it('ask for as many choices as n, of seeds one after the other', () => {
+    expect(readAll({ n: 3, seed: 7 }).map(({ seed }) => seed)).toEqual([7, 8, 9]);
+    expect(readAll({ n: 2 })).toEqual([read({}), read({})]);
+  });
+
+  it('ask for log-probabilities, with or without alternatives', () => {
+    expect(read({ logprobs: true }).logprobs).toBe(0);
+    expect(read({ logprobs: true, top_logprobs: 3 }).logprobs).toBe(3);
+    for (const fields of [{ top_logprobs: 3 }, { logprobs: false, top_logprobs: 3 }]) {
+      expect(refusal(fields)).toMatchObject({ code: 'invalid_value', param: 'top_logprobs' });
+    }
   });
 
   it('that are those of a completion are unknown', () => {

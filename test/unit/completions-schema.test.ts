@@ -92,6 +92,65 @@ describe('the fields of a completion', () => {
     ]);
   });
 
+  it('become those of the engine also where they are not of OpenAI', () => {
+    const fields = {
+      top_k: 5,
+      min_p: 0.1,
+      repetition_penalty: 1.1,
+      presence_penalty: 0.5,
+      frequency_penalty: -0.5,
+      logit_bias: { 5: 1, 60: -100 },
+      stop_token_ids: [3],
+      min_tokens: 2,
+      ignore_eos: true,
+      logprobs: 4,
+    };
+    expect(read(fields)).toMatchObject([
+      {
+        topK: 5,
+        minP: 0.1,
+        repetitionPenalty: 1.1,
+        presencePenalty: 0.5,
+        frequencyPenalty: -0.5,
+        logitBias: new Map([
+          [5, 1],
+          [60, -100],
+        ]),
+        stopTokenIds: [3],
+        minTokens: 2,
+        ignoreEos: true,
+        logprobs: 4,
+      },
+    ]);
+    expect(read({ top_k: -1 })).toMatchObject([{ topK: 0 }]);
+    expect(read({ echo: true })).toMatchObject([{ echo: true }]);
+    expect(refusal({ echo: true, logprobs: 1 })).toMatchObject({ code: 'invalid_value', param: 'echo' });
+  });
+
+  it('that ask for penalties of 0 and no bias override nothing else', () => {
+    const [request] = read({ presence_penalty: 0, frequency_penalty: 0.0, logit_bias: {} });
+    expect(request).toEqual({
+      ...read({})[0],
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: new Map<number, number>(),
+    });
+  });
+
+  it('ask for n choices of each prompt, of seeds one after the other', () => {
+    const choices = read({ prompt: ['Once', 'Twice'], n: 2, seed: 7 });
+    expect(choices.map(({ prompt, seed }) => ({ prompt, seed }))).toEqual([
+      { prompt: { kind: 'text', text: 'Once' }, seed: 7 },
+      { prompt: { kind: 'text', text: 'Once' }, seed: 8 },
+      { prompt: { kind: 'text', text: 'Twice' }, seed: 7 },
+      { prompt: { kind: 'text', text: 'Twice' }, seed: 8 },
+    ]);
+    expect(refusal({ prompt: ['Once', 'Twice', 'Thrice'], n: 100 })).toMatchObject({
+      code: 'invalid_value',
+      param: 'n',
+    });
+  });
+
   it("are 16 tokens by OpenAI's default, and else left to the model, also where they are null", () => {
     const nulls = { max_tokens: null, temperature: null, top_p: null, seed: null, stop: null };
     const [request] = read(nulls);
@@ -114,6 +173,20 @@ describe('the fields of a completion', () => {
     { stop: ['a', 'b', 'c', 'd', 'e'] },
     { stop: 3 },
     { stream: 'yes' },
+    { top_k: -2 },
+    { top_k: 1.5 },
+    { min_p: 1.1 },
+    { repetition_penalty: 0 },
+    { presence_penalty: 2.1 },
+    { frequency_penalty: -2.1 },
+    { logit_bias: { 5: 101 } },
+    { logit_bias: { five: 1 } },
+    { stop_token_ids: [-1] },
+    { min_tokens: -1 },
+    { ignore_eos: 'yes' },
+    { logprobs: 21 },
+    { n: 0 },
+    { n: 129 },
     { model: 3 },
   ])('are refused by name where they are out of range: %o', (fields) => {
     const error = refusal(fields);
@@ -137,25 +210,16 @@ describe('the fields of a completion', () => {
         best_of: 1,
         echo: false,
         suffix: '',
-        logit_bias: {},
-        presence_penalty: 0,
         logprobs: null,
         user: 'u',
       },
     ],
-    [{ frequency_penalty: 0.0, logit_bias: null }],
+    [{ frequency_penalty: null, logit_bias: null, top_k: null, stop_token_ids: null, ignore_eos: null }],
   ])('that ask for nothing are accepted: %o', (fields) => {
     expect(read(fields)).toEqual(read({}));
   });
 
-  it.each([
-    { n: 2 },
-    { best_of: 3 },
-    { echo: true },
-    { suffix: 'x' },
-    { logprobs: 1 },
-    { logit_bias: { 5: 1 } },
-  ])('that are not supported are refused as such: %o', (fields) => {
+  it.each([{ best_of: 3 }, { suffix: 'x' }])('that are not supported are refused as such: %o', (fields) => {
     const [param] = Object.keys(fields);
     expect(refusal(fields)).toMatchObject({ code: 'unsupported_parameter', param });
   });

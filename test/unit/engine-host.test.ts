@@ -5,6 +5,7 @@ import { EngineHost, type LoadModel } from '../../src/engine/process/engine-host
 import type { FromEngine, LoadReport, ToEngine } from '../../src/engine/protocol.js';
 import type { GenerationRequest } from '../../src/engine/types.js';
 import { settled } from './helpers/recorder.js';
+import { generationDefaults } from './helpers/sampling.js';
 import { ScriptedModel, decodeLetters, encodeLetters } from './helpers/scripted-model.js';
 
 const REPORT: LoadReport = {
@@ -36,7 +37,7 @@ const loadScripted: LoadModel = () =>
         decode: decodeLetters,
         renderChat: () => '',
       },
-      defaults: { maxTokens: undefined, temperature: 0, topP: 1 },
+      defaults: generationDefaults(),
       contextLength: REPORT.contextLength,
       endOfSequence: new Set(),
     }) as unknown as Awaited<ReturnType<LoadModel>>['generator'],

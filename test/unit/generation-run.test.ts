@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FinishReason, GenerationEvent } from '../../src/engine/types.js';
-import { addUsage, collectRun, formatUsage } from '../../src/openai/generation-run.js';
+import { collectRun, formatUsage, RunUsage } from '../../src/openai/generation-run.js';
 import type { Indexed } from '../../src/openai/merge.js';
 
 function token(index: number, text: string): Indexed<GenerationEvent> {
@@ -30,10 +30,10 @@ describe('collectRun', () => {
       finish(1, 'stop', ''),
       finish(0, 'length', '!'),
     ]);
-    expect(await collectRun({ events })).toEqual({
+    expect(await collectRun({ events, n: 1 })).toEqual({
       choices: [
-        { index: 0, text: 'a!', finishReason: 'length' },
-        { index: 1, text: 'bB', finishReason: 'stop' },
+        { index: 0, text: 'a!', finishReason: 'length', logprobs: [] },
+        { index: 1, text: 'bB', finishReason: 'stop', logprobs: [] },
       ],
       usage: { promptTokens: 4, completionTokens: 3 },
     });
@@ -42,10 +42,16 @@ describe('collectRun', () => {
 
 describe('usage', () => {
   it('adds up, and has its total in the names of OpenAI', () => {
-    const sum = addUsage(
-      { promptTokens: 1, completionTokens: 2 },
-      { promptTokens: 10, completionTokens: 20 },
-    );
-    expect(formatUsage(sum)).toEqual({ prompt_tokens: 11, completion_tokens: 22, total_tokens: 33 });
+    const sum = new RunUsage(1);
+    sum.add(0, { promptTokens: 1, completionTokens: 2 });
+    sum.add(1, { promptTokens: 10, completionTokens: 20 });
+    expect(formatUsage(sum.total)).toEqual({ prompt_tokens: 11, completion_tokens: 22, total_tokens: 33 });
+  });
+
+  it('counts a prompt once, however many choices it has and whichever ends first', () => {
+    const sum = new RunUsage(2);
+    for (const index of [3, 1, 0, 2])
+      sum.add(index, { promptTokens: index < 2 ? 5 : 7, completionTokens: 1 });
+    expect(sum.total).toEqual({ promptTokens: 12, completionTokens: 4 });
   });
 });

@@ -52,14 +52,34 @@ describe('readModelSettings', () => {
   });
 
   it('takes the sampling of the generation config', () => {
-    const generation = { temperature: 0, top_p: 0.5, max_new_tokens: 9 };
-    expect(read({ generation }).defaults).toEqual({ temperature: 0, topP: 0.5, maxTokens: 9 });
+    const generation = {
+      temperature: 0,
+      top_p: 0.5,
+      top_k: 40,
+      repetition_penalty: 1.2,
+      max_new_tokens: 9,
+    };
+    expect(read({ generation }).defaults).toEqual({
+      temperature: 0,
+      topP: 0.5,
+      topK: 40,
+      repetitionPenalty: 1.2,
+      maxTokens: 9,
+    });
   });
 
   it('counts what is missing or odd as not said', () => {
-    const expected = { temperature: 1, topP: 1, maxTokens: undefined };
+    const expected = { temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1, maxTokens: undefined };
     expect(read({ generation: null }).defaults).toEqual(expected);
-    const odd = { temperature: 'hot', top_p: 7, max_new_tokens: -1, eos_token_id: 'end', bos_token_id: 0.5 };
+    const odd = {
+      temperature: 'hot',
+      top_p: 7,
+      top_k: 0.5,
+      repetition_penalty: 0,
+      max_new_tokens: -1,
+      eos_token_id: 'end',
+      bos_token_id: 0.5,
+    };
     expect(read({ generation: odd, config: { eos_token_id: 4, bos_token_id: 5 } })).toMatchObject({
       defaults: expected,
       endOfSequence: new Set([4]),

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { argmax, Sampler, type SamplerOptions } from '../../src/engine/generation/sampler.js';
+import { samplerOptions } from './helpers/sampling.js';
 
 const finiteLogits = fc
   .array(fc.float({ min: -30, max: 30, noNaN: true }), { minLength: 1, maxLength: 60 })
@@ -27,12 +28,16 @@ function nucleusOf(probabilities: readonly number[], mass: number): number[] {
   return size < 0 ? order : order.slice(0, size + 1);
 }
 
+function samplerOf(options: Partial<SamplerOptions>): Sampler {
+  return new Sampler(samplerOptions(options));
+}
+
 function draw(sampler: Sampler, logits: Float32Array): number {
   return sampler.sample(logits.slice()); // it overwrites them
 }
 
-function drawMany(options: SamplerOptions, logits: Float32Array, count: number): number[] {
-  const sampler = new Sampler(options);
+function drawMany(options: Partial<SamplerOptions>, logits: Float32Array, count: number): number[] {
+  const sampler = samplerOf(options);
   return Array.from({ length: count }, () => draw(sampler, logits));
 }
 
@@ -50,7 +55,7 @@ describe('greedy decoding', () => {
     fc.assert(
       fc.property(fc.oneof(finiteLogits, fewValues), masses, (logits, topP) => {
         const expected = logits.indexOf(Math.max(...logits));
-        expect(draw(new Sampler({ temperature: 0, topP }), logits)).toBe(expected);
+        expect(draw(samplerOf({ temperature: 0, topP }), logits)).toBe(expected);
         expect(argmax(logits)).toBe(expected);
       }),
     );
@@ -58,14 +63,14 @@ describe('greedy decoding', () => {
 
   it('leaves the logits as they are', () => {
     const logits = new Float32Array([1, 3, 2]);
-    new Sampler({ temperature: 0, topP: 1 }).sample(logits);
+    samplerOf({ temperature: 0, topP: 1 }).sample(logits);
     expect([...logits]).toEqual([1, 3, 2]);
   });
 
   it('is what topP 0 means, at any temperature', () => {
     fc.assert(
       fc.property(finiteLogits, temperatures, (logits, temperature) => {
-        expect(draw(new Sampler({ temperature, topP: 0 }), logits)).toBe(argmax(logits));
+        expect(draw(samplerOf({ temperature, topP: 0 }), logits)).toBe(argmax(logits));
       }),
     );
   });
@@ -157,7 +162,7 @@ describe('logits of a pass that went wrong', () => {
     { temperature: 1, topP: 1 },
     { temperature: 1, topP: 0.9 },
   ])('throw at %o if none is a number', (options) => {
-    const sampler = new Sampler(options);
+    const sampler = samplerOf(options);
     expect(() => sampler.sample(new Float32Array(8).fill(NaN))).toThrow('NaN');
   });
 
@@ -169,10 +174,10 @@ describe('logits of a pass that went wrong', () => {
       seed: seeds,
     });
     fc.assert(
-      fc.property(fc.array(wild, { minLength: 1, maxLength: 10 }), options, (values, samplerOptions) => {
+      fc.property(fc.array(wild, { minLength: 1, maxLength: 10 }), options, (values, sampling) => {
         let token: number;
         try {
-          token = draw(new Sampler(samplerOptions), new Float32Array(values));
+          token = draw(samplerOf(sampling), new Float32Array(values));
         } catch {
           return;
         }

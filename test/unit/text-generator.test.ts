@@ -9,6 +9,7 @@ import {
 } from '../../src/engine/generation/text-generator.js';
 import type { GenerationRequest, Prompt } from '../../src/engine/types.js';
 import { Recorder, settled } from './helpers/recorder.js';
+import { generationDefaults } from './helpers/sampling.js';
 import { ScriptedModel, decodeLetters, encodeLetters, type TokenCache } from './helpers/scripted-model.js';
 import { spelling } from './helpers/sequences.js';
 
@@ -29,7 +30,7 @@ function generatorOf(options: Partial<TextGeneratorOptions<TokenCache>> = {}) {
     instanceId: 'instance-1',
     model,
     codec,
-    defaults: { maxTokens: 4, temperature: 0, topP: 1 },
+    defaults: generationDefaults({ maxTokens: 4 }),
     contextLength: 20,
     endOfSequence: new Set([END]),
     ...options,
@@ -132,7 +133,7 @@ describe('the length of a completion', () => {
   );
 
   it('is by default all that fits if the model has no default', async () => {
-    const defaults = { maxTokens: undefined, temperature: 0, topP: 1 };
+    const defaults = generationDefaults();
     const { run } = generatorOf({ defaults, endOfSequence: new Set() });
     expect((await run({ prompt: letters(5) })).finish.usage.completionTokens).toBe(15);
   });
@@ -177,7 +178,7 @@ describe('generation', () => {
 
   it('uses the sampling of the model where the request says nothing, and otherwise that of the request', async () => {
     const flat = Object.assign(new ScriptedModel(), { forward: () => Promise.resolve(new Float32Array(64)) });
-    const defaults = { maxTokens: undefined, temperature: 1, topP: 1 };
+    const defaults = generationDefaults({ temperature: 1 });
     const { run } = generatorOf({ model: flat, defaults, endOfSequence: new Set() });
     const prompt = letters(1);
     expect(new Set((await run({ prompt, seed: 1 })).tokens).size).toBeGreaterThan(1);
@@ -195,6 +196,106 @@ describe('generation', () => {
     expect(recorder.failures).toEqual([]);
     expect(recorder.types).not.toContain('finish');
     expect(model.calls).toHaveLength(1);
+  });
+});
+
+/** A model that says the same in every pass. */
+function constantModel(logits: Record<number, number> = {}): ScriptedModel {
+  const forward = (): Promise<Float32Array> =>
+    Promise.resolve(Float32Array.from({ length: 64 }, (_, token) => logits[token] ?? 0));
+  return Object.assign(new ScriptedModel(), { forward });
+}
+
+describe('the sampling of the model', () => {
+  const prompt = letters(1);
+
+  it('has a topK, which a request can turn off', async () => {
+    const defaults = generationDefaults({ temperature: 1, topK: 1 });
+    const { run } = generatorOf({ model: constantModel(), defaults, endOfSequence: new Set() });
+    expect(new Set((await run({ prompt, seed: 1 })).tokens)).toEqual(new Set([0]));
+    expect(new Set((await run({ prompt, seed: 1, topK: 2 })).tokens)).toEqual(new Set([0, 1]));
+    expect(new Set((await run({ prompt, seed: 1, topK: 0 })).tokens).size).toBeGreaterThan(2);
+  });
+
+  it('has a repetition penalty, which a request can turn off', async () => {
+    const defaults = generationDefaults({ maxTokens: 3, repetitionPenalty: 2 });
+    const { run } = generatorOf({ model: constantModel({ 1: 1, 2: 0.9, 3: 0.8 }), defaults });
+    expect((await run({ prompt })).tokens).toEqual([2, 3, 1]);
+    expect((await run({ prompt, repetitionPenalty: 1 })).tokens).toEqual([1, 1, 1]);
+  });
+});
+
+describe('the sampling of a request', () => {
+  const prompt = letters(1);
+
+  it('is what it says: minP, penalties, bias, log-probabilities', async () => {
+    const model = constantModel({ 1: 1, 2: 0.9 });
+    const { run } = generatorOf({ model, defaults: generationDefaults({ maxTokens: 3 }) });
+    expect((await run({ prompt, presencePenalty: 0.5 })).tokens).toEqual([1, 2, 1]);
+    expect((await run({ prompt, frequencyPenalty: 0.5 })).tokens).toEqual([1, 2, 1]);
+    expect((await run({ prompt, logitBias: new Map([[9, 5]]) })).tokens).toEqual([9, 9, 9]);
+    const probable = await run({ prompt, temperature: 1, minP: 0.5, seed: 3, maxTokens: 19 });
+    expect(new Set(probable.tokens)).toEqual(new Set([1, 2]));
+    expect((await run({ prompt, logprobs: 2 })).events[1]).toMatchObject({
+      logprobs: { token: 1, text: 'B', top: [{ token: 1 }, { token: 2 }] },
+    });
+  });
+
+  it('ends at its own stop tokens as at those of the model', async () => {
+    const model = new ScriptedModel({ next: spelling('ABCDEF', 1) });
+    const recorder = await generatorOf({ model }).run({ prompt, stopTokenIds: [2] });
+    expect(recorder.text).toBe('AB');
+    expect(recorder.finish.finishReason).toBe('stop');
+  });
+
+  it('goes on past the end-of-sequence token if it ignores it, but not past its own stop tokens', async () => {
+    const { run } = generatorOf({ model: constantModel({ [END]: 1 }) });
+    expect((await run({ prompt })).tokens).toEqual([END]);
+    const ignoring = await run({ prompt, ignoreEos: true });
+    expect(ignoring.tokens).toEqual([END, END, END, END]);
+    expect(ignoring.finish.finishReason).toBe('length');
+    expect((await run({ prompt, ignoreEos: true, stopTokenIds: [END] })).tokens).toEqual([END]);
+  });
+
+  it('has at least minTokens', async () => {
+    const { run } = generatorOf({ model: constantModel({ [END]: 1 }) });
+    expect((await run({ prompt, minTokens: 2 })).tokens).toEqual([0, 0, END]);
+    const whole = await run({ prompt, minTokens: 4 });
+    expect(whole.tokens).toEqual([0, 0, 0, 0]);
+    expect(whole.finish.finishReason).toBe('length');
+  });
+
+  it('is refused by name if it wants more tokens than it gets', async () => {
+    const { model, run } = generatorOf();
+    for (const request of [{ minTokens: 3, maxTokens: 2 }, { minTokens: 5 }]) {
+      const { failures } = await run({ prompt, ...request });
+      expect(failures).toMatchObject([{ code: 'invalid_value', param: 'min_tokens' }]);
+      expect(failures[0]).toBeInstanceOf(InvalidRequestError);
+    }
+    expect(model.calls).toEqual([]);
+  });
+
+  it('is refused by name if it speaks of tokens that the model does not have', async () => {
+    const bad = fc.oneof(fc.integer({ max: -1 }), fc.integer({ min: 64 }), fc.constantFrom(0.5, NaN));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(63), { maxLength: 5 }), bad, async (good, token) => {
+        const { model, run } = generatorOf();
+        const tokens = [...good, token];
+        const biased = await run({ prompt, logitBias: new Map(tokens.map((id) => [id, 1])) });
+        const stopped = await run({ prompt, stopTokenIds: tokens });
+        expect(biased.failures).toMatchObject([{ code: 'invalid_value', param: 'logit_bias' }]);
+        expect(stopped.failures).toMatchObject([{ code: 'invalid_value', param: 'stop_token_ids' }]);
+        for (const { failures } of [biased, stopped]) {
+          expect(failures[0]?.message).toContain(`${token} is not a token of this model`);
+        }
+        expect(model.calls).toEqual([]);
+      }),
+    );
+  });
+
+  it('is not blamed for an end-of-sequence token that the model names but does not have', async () => {
+    const { run } = generatorOf({ endOfSequence: new Set([64]) });
+    expect((await run({ prompt, minTokens: 1 })).failures).toEqual([]);
   });
 });
 

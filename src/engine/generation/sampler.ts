@@ -1,10 +1,15 @@
 import { Random } from './random.js';
+import { topIndices } from './top-tokens.js';
 
 export interface SamplerOptions {
   /** 0 is greedy. */
   readonly temperature: number;
   /** Nucleus mass in [0, 1]; 1 keeps every token, 0 only the most probable. */
   readonly topP: number;
+  /** 0 keeps every token. */
+  readonly topK: number;
+  /** Share of the most probable token's probability in [0, 1]; 0 keeps every token. */
+  readonly minP: number;
   readonly seed?: number | undefined;
 }
 
@@ -18,13 +23,24 @@ export class Sampler {
     this.#random = new Random(options.seed);
   }
 
-  /** @param logits of the whole vocabulary; overwritten unless decoding is greedy */
+  /**
+   * Temperature, then top-k, then top-p of what that left, then min-p: the order of Transformers.
+   * @param logits of the whole vocabulary; overwritten unless decoding is greedy
+   */
   sample(logits: Float32Array): number {
-    const { temperature, topP } = this.#options;
+    const { temperature, topP, topK, minP } = this.#options;
     if (temperature === 0 || topP === 0) return argmax(logits);
-    const total = exponentiate(logits, temperature);
+    // of the logits, not of what exponentiation makes of them: near ties stay apart
+    const top = topK > 0 ? topIndices(logits, topK) : undefined;
+    const weights = logits;
+    const total = exponentiate(weights, temperature);
     const draw = this.#random.next();
-    return topP < 1 ? drawFromNucleus(logits, total, topP, draw) : drawFrom(logits, draw * total);
+    if (!top && topP === 1 && minP === 0) return drawFrom(weights, draw * total);
+    const sorted = top?.filter((token) => weights[token] !== 0) ?? aboveFloor(weights, total, topP, minP);
+    let kept = nucleus(weights, sorted, topP * (top ? sum(weights, sorted) : total));
+    // the most probable token has weight 1
+    if (minP > 0) kept = kept.filter((token) => (weights[token] as number) >= minP);
+    return drawFromKept(weights, kept, draw);
   }
 }
 
@@ -60,39 +76,48 @@ function exponentiate(logits: Float32Array, temperature: number): number {
 }
 
 function drawFrom(weights: Float32Array, target: number): number {
-  let sum = 0;
+  let held = 0;
   let last = 0;
   for (let i = 0; i < weights.length; i++) {
     const weight = weights[i] as number;
     if (weight === 0) continue;
-    sum += weight;
+    held += weight;
     last = i;
-    if (sum > target) return i;
+    if (held > target) return i;
   }
   return last; // rounding left target at or above the sum
 }
 
 /**
- * Nucleus sampling (Holtzman et al. 2020, https://arxiv.org/abs/1904.09751): draws from the smallest set of most probable
- * tokens whose mass reaches topP. Tokens below (1 - topP) / V together hold less than 1 - topP, so none of them is in
- * that set: only the rest is sorted, a handful even at a vocabulary of 50,000.
+ * The tokens that top-p or min-p can keep, most probable first. Tokens below (1 - topP) / V together hold less than 1 - topP, so
+ * none of them is in the nucleus: only the rest is sorted, a handful even at a vocabulary of 50,000.
  */
-function drawFromNucleus(weights: Float32Array, total: number, topP: number, draw: number): number {
-  const floor = ((1 - topP) * total) / weights.length;
-  const candidates: number[] = [];
+function aboveFloor(weights: Float32Array, total: number, topP: number, minP: number): number[] {
+  const floor = Math.max(((1 - topP) * total) / weights.length, minP);
+  const kept: number[] = [];
   for (let i = 0; i < weights.length; i++) {
-    if ((weights[i] as number) >= floor) candidates.push(i);
+    if ((weights[i] as number) >= floor) kept.push(i);
   }
-  candidates.sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b);
-  let mass = 0;
+  return kept.toSorted((a, b) => (weights[b] as number) - (weights[a] as number));
+}
+
+/** Nucleus sampling (Holtzman et al. 2020, https://arxiv.org/abs/1904.09751): the first tokens that together hold `mass`. */
+function nucleus(weights: Float32Array, sorted: readonly number[], mass: number): number[] {
+  let held = 0;
   let size = 0;
-  while (size < candidates.length && mass < topP * total)
-    mass += weights[candidates[size++] as number] as number;
-  let target = draw * mass;
-  for (let i = 0; i < size; i++) {
-    const token = candidates[i] as number;
+  while (size < sorted.length && held < mass) held += weights[sorted[size++] as number] as number;
+  return sorted.slice(0, size);
+}
+
+function sum(weights: Float32Array, tokens: readonly number[]): number {
+  return tokens.reduce((total, token) => total + (weights[token] as number), 0);
+}
+
+function drawFromKept(weights: Float32Array, kept: readonly number[], draw: number): number {
+  let target = draw * sum(weights, kept);
+  for (const token of kept) {
     target -= weights[token] as number;
     if (target < 0) return token;
   }
-  return candidates[size - 1] as number;
+  return kept.at(-1) as number;
 }

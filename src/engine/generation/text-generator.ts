@@ -20,6 +20,9 @@ export interface GenerationDefaults {
   readonly maxTokens: number | undefined;
   readonly temperature: number;
   readonly topP: number;
+  /** 0: all tokens. */
+  readonly topK: number;
+  readonly repetitionPenalty: number;
 }
 
 export interface TextGeneratorOptions<Cache> {
@@ -44,7 +47,8 @@ export class TextGenerator<Cache = unknown> {
   /** Queues a request. What is wrong with it is reported through the sink, too. */
   submit(id: number, request: GenerationRequest, priority: Priority, sink: SequenceSink): void {
     try {
-      this.#loop.add(this.#createSequence(id, request, priority), sink);
+      const sequence = this.#createSequence(id, request, priority);
+      this.#loop.add(sequence, request.echo ? this.#echoing(request.prompt, sink) : sink);
     } catch (error) {
       sink.failed(
         error instanceof ResidentError
@@ -58,24 +62,67 @@ export class TextGenerator<Cache = unknown> {
     this.#loop.cancel(id);
   }
 
+  #echoing(prompt: Prompt, sink: SequenceSink): SequenceSink {
+    const promptText =
+      prompt.kind === 'text' ? prompt.text : this.#options.codec.decode([...this.#encode(prompt)]);
+    return {
+      event: (event) => sink.event(event.type === 'start' ? { ...event, promptText } : event),
+      failed: (error) => sink.failed(error),
+    };
+  }
+
   #createSequence(id: number, request: GenerationRequest, priority: Priority): Sequence<Cache> {
-    const { model, codec, defaults, endOfSequence } = this.#options;
+    const { model, codec } = this.#options;
     const promptTokens = this.#tokenize(request.prompt);
-    return new Sequence(
-      {
-        id,
-        priority,
-        promptTokens,
-        maxTokens: this.#resolveMaxTokens(promptTokens.length, request),
-        temperature: request.temperature ?? defaults.temperature,
-        topP: request.topP ?? defaults.topP,
-        seed: request.seed,
-        stop: request.stop ?? [],
-        endOfSequence,
-      },
-      model.createCache(),
-      (tokens) => codec.decode(tokens),
-    );
+    const maxTokens = this.#resolveMaxTokens(promptTokens.length, request);
+    const options = { id, priority, promptTokens, maxTokens, ...this.#resolveSampling(request, maxTokens) };
+    return new Sequence(options, model.createCache(), (tokens) => codec.decode(tokens));
+  }
+
+  #resolveSampling(request: GenerationRequest, maxTokens: number) {
+    const { defaults, endOfSequence } = this.#options;
+    const stopTokens = new Set([
+      ...(request.ignoreEos ? [] : endOfSequence),
+      ...(request.stopTokenIds ?? []),
+    ]);
+    this.#checkTokens(request.logitBias?.keys() ?? [], 'logit_bias');
+    this.#checkTokens(request.stopTokenIds ?? [], 'stop_token_ids');
+    if ((request.minTokens ?? 0) > maxTokens) {
+      const message = `min_tokens is ${request.minTokens}, but at most ${maxTokens} tokens are generated.`;
+      throw new InvalidRequestError('invalid_value', message, { param: 'min_tokens' });
+    }
+    if (stopTokens.size >= this.#options.model.vocabSize) {
+      const message = 'Every token of the model is a stop token: nothing could be generated.';
+      throw new InvalidRequestError('invalid_value', message, { param: 'stop_token_ids' });
+    }
+    return {
+      temperature: request.temperature ?? defaults.temperature,
+      topP: request.topP ?? defaults.topP,
+      topK: request.topK ?? defaults.topK,
+      minP: request.minP ?? 0,
+      repetitionPenalty: request.repetitionPenalty ?? defaults.repetitionPenalty,
+      presencePenalty: request.presencePenalty ?? 0,
+      frequencyPenalty: request.frequencyPenalty ?? 0,
+      logitBias: request.logitBias ?? new Map<number, number>(),
+      seed: request.seed,
+      stop: request.stop ?? [],
+      stopTokens,
+      minTokens: request.minTokens ?? 0,
+      logprobs: request.logprobs,
+    };
+  }
+
+  /** @throws InvalidRequestError naming the first id that isn't one of the model's */
+  #checkTokens(tokens: Iterable<number>, param: string): void {
+    const { vocabSize } = this.#options.model;
+    for (const token of tokens) {
+      if (Number.isInteger(token) && token >= 0 && token < vocabSize) continue;
+      throw new InvalidRequestError(
+        'invalid_value',
+        `${token} is not a token of this model: its ids go from 0 to ${vocabSize - 1}.`,
+        { param },
+      );
+    }
   }
 
   #tokenize(prompt: Prompt): readonly number[] {
@@ -93,23 +140,15 @@ export class TextGenerator<Cache = unknown> {
   }
 
   #encode(prompt: Prompt): readonly number[] {
-    const { codec, model } = this.#options;
+    const { codec } = this.#options;
     switch (prompt.kind) {
       case 'text':
         return codec.encode(prompt.text, { special: true });
       case 'chat':
         return codec.encode(codec.renderChat(prompt.messages), { special: false });
-      case 'tokens': {
-        const bad = prompt.tokens.find(
-          (token) => !(Number.isInteger(token) && token >= 0 && token < model.vocabSize),
-        );
-        if (bad === undefined) return prompt.tokens;
-        throw new InvalidRequestError(
-          'invalid_value',
-          `${bad} is not a token of this model: its ids go from 0 to ${model.vocabSize - 1}.`,
-          { param: 'prompt' },
-        );
-      }
+      case 'tokens':
+        this.#checkTokens(prompt.tokens, 'prompt');
+        return prompt.tokens;
       default:
         return prompt satisfies never;
     }

@@ -27,6 +27,8 @@ const generationConfigSchema = z.object({
   bos_token_id: z.number().int().nullish().catch(undefined),
   temperature: z.number().min(0).nullish().catch(undefined),
   top_p: z.number().min(0).max(1).nullish().catch(undefined),
+  top_k: z.number().int().min(0).nullish().catch(undefined),
+  repetition_penalty: z.number().positive().nullish().catch(undefined),
   max_new_tokens: z.number().int().positive().nullish().catch(undefined),
 });
 const modelConfigSchema = z.looseObject({
@@ -47,6 +49,8 @@ export function readModelSettings(model: PreTrainedModel, tokenizer: PreTrainedT
       maxTokens: generation.max_new_tokens ?? undefined,
       temperature: generation.temperature ?? 1,
       topP: generation.top_p ?? 1,
+      topK: generation.top_k ?? 0,
+      repetitionPenalty: generation.repetition_penalty ?? 1,
     },
   };
 }

@@ -2,7 +2,7 @@ import { UnavailableError, toWireError } from '../errors.js';
 import type { SequenceSink } from '../generation/step-loop.js';
 import type { LoadedModel } from '../loading/load-model.js';
 import type { FromEngine, LoadReport, ToEngine } from '../protocol.js';
-import type { HubOptions, ModelSpec } from '../types.js';
+import type { HubOptions, ModelSpec, TokenLogprobs } from '../types.js';
 
 export type LoadModel = (
   spec: ModelSpec,
@@ -64,13 +64,20 @@ export class EngineHost {
   }
 }
 
-/** Keeps the texts of the tokens and gives them out with `finish`. */
+/** Keeps what comes with the tokens and gives it out with `finish`. */
 function inOnePiece(sink: SequenceSink): SequenceSink {
   let text = '';
+  const logprobs: TokenLogprobs[] = [];
   return {
     event(event) {
-      if (event.type === 'token') text += event.text;
-      else sink.event(event.type === 'finish' ? { ...event, text: text + event.text } : event);
+      if (event.type === 'token') {
+        text += event.text;
+        if (event.logprobs) logprobs.push(event.logprobs);
+      } else if (event.type === 'finish') {
+        sink.event({ ...event, text: text + event.text, ...(logprobs.length > 0 ? { logprobs } : {}) });
+      } else {
+        sink.event(event);
+      }
     },
     failed: (error) => sink.failed(error),
   };

@@ -1,5 +1,6 @@
 import type { Decode } from '../../../src/engine/generation/detokenizer.js';
 import { Sequence, type SequenceOptions } from '../../../src/engine/generation/sequence.js';
+import { processorOptions, samplerOptions } from './sampling.js';
 import { decodeLetters, type TokenCache } from './scripted-model.js';
 
 /** A greedy sequence with an empty cache; tests name what matters to them. */
@@ -11,11 +12,12 @@ export function sequenceOf(
     priority: 'interactive',
     promptTokens: [1, 2, 3],
     maxTokens: 5,
-    temperature: 0,
-    topP: 1,
-    seed: undefined,
+    minTokens: 0,
+    ...samplerOptions({ temperature: 0 }),
+    ...processorOptions({}),
     stop: [],
-    endOfSequence: new Set<number>(),
+    stopTokens: new Set<number>(),
+    logprobs: undefined,
   } as const;
   return new Sequence<TokenCache>({ ...defaults, ...options }, [], decode);
 }
