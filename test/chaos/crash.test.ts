@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { get, post } from '../support/app.js';
+import { get, post, type JsonAnswer } from '../support/app.js';
 import { ServerProcess, isAlive, until } from '../support/server.js';
 
 let server: ServerProcess;
@@ -29,7 +29,10 @@ it('an engine that is killed takes only its requests with it, and comes back', a
 
   // told, not closed silently
   expect((await streaming.text()).trimEnd().split('\n\n').at(-1)).toContain('"code":"engine_restarted"');
-  expect(await waiting).toMatchObject({ status: 503, body: { error: { code: 'engine_restarted' } } });
+  // nothing was answered to this one: it was begun anew, and nobody noticed
+  const answered = await waiting;
+  expect(answered.status).toBe(200);
+  expect(answered.headers.get('x-resident-instance')).not.toBe(before.headers.get('x-resident-instance'));
   expect((await get(`${server.url}/health/live`)).status).toBe(200);
 
   await server.ready();
@@ -39,6 +42,41 @@ it('an engine that is killed takes only its requests with it, and comes back', a
   expect(after.headers.get('x-resident-instance')).not.toBe(before.headers.get('x-resident-instance'));
   const { body } = await get(`${server.url}/v1/models/tales`);
   expect(body).toMatchObject({ resident: { loads: 2, state: 'ready' } });
+});
+
+it('an engine that is killed 20 times under load loses no request, and no text changes', async () => {
+  server = await ServerProcess.start();
+  await server.ready();
+  const expected = (await post(`${server.url}/v1/completions`, greedy(60))).body['choices'];
+  const load = new AbortController();
+  const answers: JsonAnswer[] = [];
+  const texts = () => answers.filter(({ status }) => status === 200).map(({ body }) => body['choices']);
+  const clients = Promise.all(
+    [0, 1, 2, 3].map(async () => {
+      while (!load.signal.aborted) {
+        answers.push(await post(`${server.url}/v1/completions`, greedy(60)));
+        expect((await get(`${server.url}/health/live`)).status).toBe(200);
+      }
+    }),
+  );
+  for (let kill = 0; kill < 20; kill++) {
+    const before = texts().length;
+    await until(async () => texts().length > before);
+    process.kill(await server.enginePid(), 'SIGKILL');
+  }
+  await server.ready();
+  load.abort();
+  await clients;
+
+  expect(texts().length).toBeGreaterThan(20);
+  for (const text of texts()) expect(text).toEqual(expected);
+  const refused = answers.filter(({ status }) => status !== 200);
+  for (const { status, body } of refused) {
+    expect(status).toBe(503); // while it restarted: "try again"
+    expect(body).toMatchObject({ error: { code: expect.stringMatching(/^engine_restart/) as string } });
+  }
+  const { body } = await get(`${server.url}/v1/models/tales`);
+  expect(body).toMatchObject({ resident: { loads: 21, active: 0 } });
 });
 
 it('a server that is killed leaves no engine behind', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EngineSupervisor, type Engine } from '../../src/engine/client/engine-supervisor.js';
+import { Flight } from '../../src/engine/client/flight.js';
 import { GenerationStream } from '../../src/engine/client/generation-stream.js';
 import { EngineDeadError, ModelLoadError } from '../../src/engine/errors.js';
 import { collect } from '../../src/engine/collect.js';
@@ -45,6 +46,17 @@ class FakeEngine implements Engine {
     const stream = new GenerationStream({ onCancel: () => undefined, onSettled });
     this.streams.push(stream);
     return stream;
+  }
+
+  readonly taken: Flight[] = [];
+  retriable: Flight[] = [];
+
+  take(flight: Flight): void {
+    this.taken.push(flight);
+  }
+
+  takeRetriable(): Flight[] {
+    return this.retriable.splice(0);
   }
 
   failAll(error: EngineDeadError): void {
@@ -152,6 +164,28 @@ describe('an engine that dies', () => {
     engine(1).loaded('second');
     await settle();
     expect(supervisor).toMatchObject({ state: 'ready', loads: 2, active: 0, info: { instanceId: 'second' } });
+  });
+
+  it('hands what was not answered to the next one, and fails it if there is none', async () => {
+    await ready();
+    const flight = () =>
+      new Flight({ request: REQUEST, priority: 'interactive', stream: true }, undefined, () => undefined);
+    const first = flight();
+    engine(0).retriable = [first];
+    engine(0).die();
+    await settle();
+    engine(1).loaded();
+    await settle();
+    expect(engine(1).taken).toEqual([first]);
+
+    const second = flight();
+    const failing = collect(second.stream);
+    failing.catch(() => undefined);
+    engine(1).retriable = [second];
+    engine(1).die();
+    await settle();
+    await supervisor.stop();
+    await expect(failing).rejects.toMatchObject({ code: 'server_draining' });
   });
 
   it('again and again without finishing anything is waited for longer, then given up', async () => {

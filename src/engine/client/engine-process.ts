@@ -9,8 +9,16 @@ import {
   type ResidentError,
 } from '../errors.js';
 import type { FromEngine, LoadReport, ToEngine } from '../protocol.js';
-import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
-import { GenerationStream } from './generation-stream.js';
+import type {
+  GenerationEvent,
+  GenerationRequest,
+  HubOptions,
+  LoadedModelInfo,
+  ModelSpec,
+  Priority,
+} from '../types.js';
+import { Flight } from './flight.js';
+import type { GenerationStream } from './generation-stream.js';
 import { LineTail } from './line-tail.js';
 
 export interface GenerateOptions {
@@ -27,6 +35,8 @@ export interface GenerateOptions {
 export interface EngineProcessOptions {
   /** A line the process wrote to stdout or stderr. */
   readonly onOutput?: (line: string) => void;
+  /** Requests that nothing was answered to outlive the process, for `takeRetriable()`. Default: they fail with it. */
+  readonly keepRetriable?: boolean;
   /** The program to run; default: the one beside this file. */
   readonly entry?: string;
 }
@@ -42,7 +52,9 @@ export class EngineProcess {
   /** Settles when the process has ended, never rejects. The text says how it ended. */
   readonly exited: Promise<string>;
   readonly #child: ChildProcess;
-  readonly #streams = new Map<number, GenerationStream>();
+  readonly #flights = new Map<number, Flight>();
+  readonly #keepRetriable: boolean;
+  readonly #retriable: Flight[] = [];
   readonly #tail = new LineTail(20);
   readonly #startedAt = performance.now();
   #lastId = 0;
@@ -50,7 +62,8 @@ export class EngineProcess {
   #alive = true;
   #onLoad: { resolve: (report: LoadReport) => void; reject: (error: Error) => void } | undefined;
 
-  constructor({ onOutput, entry = engineEntry() }: EngineProcessOptions = {}) {
+  constructor({ onOutput, keepRetriable = false, entry = engineEntry() }: EngineProcessOptions = {}) {
+    this.#keepRetriable = keepRetriable;
     this.#child = fork(entry, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -89,35 +102,40 @@ export class EngineProcess {
 
   generate(
     request: GenerationRequest,
-    { signal, priority = 'interactive', stream: streamed = true }: GenerateOptions,
+    { signal, priority = 'interactive', stream = true }: GenerateOptions,
     onSettled: () => void,
   ): GenerationStream {
+    const flight = new Flight({ request, priority, stream }, signal, onSettled);
+    this.take(flight);
+    return flight.stream;
+  }
+
+  /** Runs a request, maybe one that another process could not. */
+  take(flight: Flight): void {
+    if (flight.stream.ended) return;
+    if (!this.#alive)
+      return flight.stream.fail(new UnavailableError('engine_restarting', 'The engine is restarting.'));
     const id = ++this.#lastId;
-    const stream = new GenerationStream({
-      signal,
-      onCancel: () => {
-        this.#streams.delete(id);
-        this.#send({ type: 'cancel', id });
-      },
-      onSettled,
-    });
-    if (signal?.aborted) return stream;
-    if (!this.#alive) {
-      stream.fail(new UnavailableError('engine_restarting', 'The engine is restarting.'));
-      return stream;
-    }
-    this.#streams.set(id, stream);
-    this.#send({ type: 'generate', id, request, priority, stream: streamed });
-    return stream;
+    this.#flights.set(id, flight);
+    flight.onCancel = () => {
+      this.#flights.delete(id);
+      this.#send({ type: 'cancel', id });
+    };
+    this.#send({ type: 'generate', id, ...flight.plan });
+  }
+
+  /** The requests that were in flight when the process died, and that nothing was answered to: begun anew elsewhere, nobody notices. */
+  takeRetriable(): Flight[] {
+    return this.#retriable.splice(0);
   }
 
   /** Ends every generation under way with this error. */
   failAll(error: ResidentError): void {
-    for (const [id, stream] of this.#streams) {
+    for (const [id, { stream }] of this.#flights) {
       stream.fail(error);
       this.#send({ type: 'cancel', id });
     }
-    this.#streams.clear();
+    this.#flights.clear();
   }
 
   /** Ends the process: asks, then kills. What is in flight fails. */
@@ -145,19 +163,12 @@ export class EngineProcess {
       case 'load_failed':
         this.#onLoad?.reject(fromWireError(message.error));
         return;
-      case 'event': {
-        const stream = this.#streams.get(message.id);
-        if (message.event.type === 'finish') {
-          this.#finished++;
-          this.#streams.delete(message.id);
-        }
-        stream?.push(message.event);
-        return;
-      }
+      case 'event':
+        return this.#onEvent(message.id, message.event);
       case 'failed': {
-        const stream = this.#streams.get(message.id);
-        this.#streams.delete(message.id);
-        stream?.fail(fromWireError(message.error));
+        const flight = this.#flights.get(message.id);
+        this.#flights.delete(message.id);
+        flight?.stream.fail(fromWireError(message.error));
         return;
       }
       default:
@@ -165,9 +176,27 @@ export class EngineProcess {
     }
   }
 
+  #onEvent(id: number, event: GenerationEvent): void {
+    const flight = this.#flights.get(id);
+    if (event.type === 'finish') {
+      this.#finished++;
+      this.#flights.delete(id);
+    }
+    if (!flight) return;
+    flight.answered = true;
+    flight.stream.push(event);
+  }
+
   #end(how: string): string {
     this.#alive = false;
     this.#failLoad(how);
+    for (const [id, flight] of this.#flights) {
+      if (!this.#keepRetriable || !flight.canBeRetried) continue;
+      flight.retried = true;
+      flight.onCancel = () => undefined;
+      this.#flights.delete(id);
+      this.#retriable.push(flight);
+    }
     this.failAll(
       new EngineDeadError(`The engine process ${how} while it worked on this request. Send it again.`),
     );

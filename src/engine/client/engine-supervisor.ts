@@ -17,7 +17,7 @@ export interface EngineLog {
 /** What the supervisor needs of a process. */
 export type Engine = Pick<
   EngineProcess,
-  'exited' | 'finished' | 'load' | 'generate' | 'failAll' | 'stop' | 'kill'
+  'exited' | 'finished' | 'load' | 'generate' | 'take' | 'takeRetriable' | 'failAll' | 'stop' | 'kill'
 >;
 
 export interface SupervisorOptions {
@@ -132,7 +132,8 @@ export class EngineSupervisor {
     this.#info = undefined;
     log.info(`loading '${this.spec.name}' from ${this.spec.source}`);
     const onOutput = (line: string): void => log.debug(`engine '${this.spec.name}': ${line}`);
-    const engine = this.#options.createProcess?.(onOutput) ?? new EngineProcess({ onOutput });
+    const engine =
+      this.#options.createProcess?.(onOutput) ?? new EngineProcess({ onOutput, keepRetriable: true });
     this.#process = engine;
     void engine.exited.then((how) => this.#exited(engine, how));
     try {
@@ -163,14 +164,22 @@ export class EngineSupervisor {
   }
 
   #exited(engine: Engine, how: string): void {
+    const flights = engine.takeRetriable();
     // a process that ended while loading is reported by the load
-    if (engine !== this.#process || this.#isEnding() || this.#state !== 'ready') return;
+    if (engine !== this.#process || this.#isEnding() || this.#state !== 'ready') {
+      for (const { stream } of flights) stream.fail(this.#unavailable());
+      return;
+    }
     this.#state = 'loading';
     this.#info = undefined;
     if (engine.finished > 0 || performance.now() - this.#readyAt > HEALTHY_MS) this.#restarts = 0;
     this.#options.log.warn(`the engine process of '${this.spec.name}' ${how}`);
     this.#loading = this.#restart();
-    this.#loading.catch(() => undefined); // reported in #restart; `load()` callers get it too
+    this.#loading.then(
+      () => flights.forEach((flight) => this.#process?.take(flight)),
+      // why is reported in #restart; `load()` callers get it too
+      (error: ResidentError) => flights.forEach(({ stream }) => stream.fail(error)),
+    );
   }
 
   async #restart(): Promise<LoadedModelInfo> {

@@ -32,6 +32,11 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
     if (this.#signal?.aborted) this.#abort();
   }
 
+  /** No more events will come: it is finished, failed or given up. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** A generation that failed before it began. */
   static failed(error: ResidentError): GenerationStream {
     const stream = new GenerationStream({ onCancel: () => undefined, onSettled: () => undefined });

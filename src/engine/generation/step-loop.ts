@@ -74,15 +74,13 @@ export class StepLoop<Cache = unknown> {
       const input = sequence.nextInput(PREFILL_CHUNK);
       const logits = await this.#model.forward(sequence.cache, input);
       if (!this.#entries.has(id)) return; // cancelled while the step ran
-      if (!entry.started) {
-        entry.started = true;
-        sink.event({
-          type: 'start',
-          instanceId: this.#instanceId,
-          promptTokens: sequence.promptTokens.length,
-        });
-      }
       for (const event of sequence.advance(input.length, logits)) {
+        // with the first token, not before: what has answered nothing can be begun anew elsewhere
+        if (!entry.started) {
+          entry.started = true;
+          const promptTokens = sequence.promptTokens.length;
+          sink.event({ type: 'start', instanceId: this.#instanceId, promptTokens });
+        }
         if (event.type === 'finish') this.#entries.delete(id);
         sink.event(event);
       }

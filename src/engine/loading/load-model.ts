@@ -12,13 +12,14 @@ import {
 import { listSupportedBackends, type InferenceSession } from 'onnxruntime-node';
 import { ModelLoadError, messageOf } from '../errors.js';
 import { OnnxCausalModel, type KvCache } from '../generation/onnx-causal-model.js';
+import { argmax } from '../generation/sampler.js';
 import { TextGenerator } from '../generation/text-generator.js';
 import type { LoadReport } from '../protocol.js';
 import type { ConcreteDevice, ConcreteDtype, HubOptions, ModelSpec } from '../types.js';
 import { chooseDevice, chooseDtype, explainUnusableDevice } from './choose.js';
 import { checkModelFolder, dtypesInFolder, explainUnloadableOnnx, onnxFile } from './model-folder.js';
 import { parseModelSource, type ModelSource } from './model-source.js';
-import { readModelSettings } from './model-settings.js';
+import { readModelSettings, type ModelSettings } from './model-settings.js';
 import { createCodec } from './transformers-codec.js';
 
 export interface LoadedModel {
@@ -43,10 +44,11 @@ export async function loadModel(spec: ModelSpec, hub: HubOptions): Promise<Loade
   });
   const model = await loadWeights(source, spec, device, dtype);
   const settings = readModelSettings(model, tokenizer);
+  const causalModel = await warmUp(wrapSession(model, spec), settings, spec);
   const instanceId = randomUUID();
   const generator = new TextGenerator({
     instanceId,
-    model: wrapSession(model, spec),
+    model: causalModel,
     codec: createCodec(tokenizer, settings.beginOfSequence),
     ...settings,
   });
@@ -59,6 +61,20 @@ export async function loadModel(spec: ModelSpec, hub: HubOptions): Promise<Loade
     pid: process.pid,
   };
   return { generator, report };
+}
+
+/** A model counts as loaded when it has run one token, not before: a graph can be read and still not run. */
+async function warmUp(
+  model: OnnxCausalModel,
+  { beginOfSequence }: ModelSettings,
+  { source }: ModelSpec,
+): Promise<OnnxCausalModel> {
+  try {
+    argmax(await model.forward(model.createCache(), [beginOfSequence ?? 0]));
+    return model;
+  } catch (error) {
+    throw new ModelLoadError(`'${source}' was loaded but can't run: ${messageOf(error)}.`, { cause: error });
+  }
 }
 
 function configureTransformers(source: ModelSource, hub: HubOptions): void {

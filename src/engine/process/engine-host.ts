@@ -2,7 +2,7 @@ import { UnavailableError, toWireError } from '../errors.js';
 import type { SequenceSink } from '../generation/step-loop.js';
 import type { LoadedModel } from '../loading/load-model.js';
 import type { FromEngine, LoadReport, ToEngine } from '../protocol.js';
-import type { HubOptions, ModelSpec, TokenLogprobs } from '../types.js';
+import type { GenerationEvent, HubOptions, ModelSpec, TokenLogprobs } from '../types.js';
 
 export type LoadModel = (
   spec: ModelSpec,
@@ -64,19 +64,21 @@ export class EngineHost {
   }
 }
 
-/** Keeps what comes with the tokens and gives it out with `finish`. */
+/** Keeps everything until `finish`: as long as nothing was answered, a request can be begun anew in another process. */
 function inOnePiece(sink: SequenceSink): SequenceSink {
   let text = '';
+  let start: GenerationEvent | undefined;
   const logprobs: TokenLogprobs[] = [];
   return {
     event(event) {
-      if (event.type === 'token') {
+      if (event.type === 'start') {
+        start = event;
+      } else if (event.type === 'token') {
         text += event.text;
         if (event.logprobs) logprobs.push(event.logprobs);
-      } else if (event.type === 'finish') {
-        sink.event({ ...event, text: text + event.text, ...(logprobs.length > 0 ? { logprobs } : {}) });
       } else {
-        sink.event(event);
+        if (start) sink.event(start);
+        sink.event({ ...event, text: text + event.text, ...(logprobs.length > 0 ? { logprobs } : {}) });
       }
     },
     failed: (error) => sink.failed(error),
