@@ -23,6 +23,8 @@ export type ToEngine =
       readonly stream: boolean;
     }
   | { readonly type: 'cancel'; readonly id: number }
+  /** Answered with `pong` between two steps: whoever doesn't answer hangs. */
+  | { readonly type: 'ping' }
   | { readonly type: 'shutdown' };
 
 /** What an engine process can say of its load; the server adds `loadMs`, which includes starting the process. */
@@ -32,4 +34,5 @@ export type FromEngine =
   | { readonly type: 'loaded'; readonly report: LoadReport }
   | { readonly type: 'load_failed'; readonly error: WireError }
   | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
-  | { readonly type: 'failed'; readonly id: number; readonly error: WireError };
+  | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
+  | { readonly type: 'pong' };

@@ -20,6 +20,7 @@ import type {
 import { Flight } from './flight.js';
 import type { GenerationStream } from './generation-stream.js';
 import { LineTail } from './line-tail.js';
+import { Watchdog } from './watchdog.js';
 
 export interface GenerateOptions {
   /** Aborting frees the work within one step. */
@@ -37,10 +38,13 @@ export interface EngineProcessOptions {
   readonly onOutput?: (line: string) => void;
   /** Requests that nothing was answered to outlive the process, for `takeRetriable()`. Default: they fail with it. */
   readonly keepRetriable?: boolean;
+  /** A step may take this long, in milliseconds; a process that exceeds it hangs and is killed. Default: two minutes. */
+  readonly stepLimitMs?: number;
   /** The program to run; default: the one beside this file. */
   readonly entry?: string;
 }
 
+const STEP_LIMIT_MS = 120_000;
 /** How long a process may take to end by itself before it is killed, in milliseconds. */
 const EXIT_GRACE_MS = 2000;
 
@@ -56,14 +60,25 @@ export class EngineProcess {
   readonly #keepRetriable: boolean;
   readonly #retriable: Flight[] = [];
   readonly #tail = new LineTail(20);
+  readonly #watchdog: Watchdog;
+  #hung: string | undefined;
   readonly #startedAt = performance.now();
   #lastId = 0;
   #finished = 0;
   #alive = true;
   #onLoad: { resolve: (report: LoadReport) => void; reject: (error: Error) => void } | undefined;
 
-  constructor({ onOutput, keepRetriable = false, entry = engineEntry() }: EngineProcessOptions = {}) {
+  constructor(options: EngineProcessOptions = {}) {
+    const { onOutput, keepRetriable = false, stepLimitMs = STEP_LIMIT_MS, entry = engineEntry() } = options;
     this.#keepRetriable = keepRetriable;
+    this.#watchdog = new Watchdog(
+      stepLimitMs,
+      () => this.#send({ type: 'ping' }),
+      () => {
+        this.#hung = `was ended because a step took longer than ${stepLimitMs / 1000} s`;
+        this.kill();
+      },
+    );
     this.#child = fork(entry, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -76,7 +91,7 @@ export class EngineProcess {
     this.exited = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(this.#end(`could not be started: ${error.message}`)));
       this.#child.once('exit', (code, signal) =>
-        resolve(this.#end(signal ? `was ended by ${signal}` : `ended with code ${code}`)),
+        resolve(this.#end(this.#hung ?? (signal ? `was ended by ${signal}` : `ended with code ${code}`))),
       );
     });
   }
@@ -117,6 +132,7 @@ export class EngineProcess {
       return flight.stream.fail(new UnavailableError('engine_restarting', 'The engine is restarting.'));
     const id = ++this.#lastId;
     this.#flights.set(id, flight);
+    this.#watchdog.start();
     flight.onCancel = () => {
       this.#flights.delete(id);
       this.#send({ type: 'cancel', id });
@@ -156,6 +172,12 @@ export class EngineProcess {
   }
 
   #receive(message: FromEngine): void {
+    this.#watchdog.heard();
+    this.#handle(message);
+    if (this.#flights.size === 0) this.#watchdog.stop();
+  }
+
+  #handle(message: FromEngine): void {
     switch (message.type) {
       case 'loaded':
         this.#onLoad?.resolve(message.report);
@@ -171,6 +193,8 @@ export class EngineProcess {
         flight?.stream.fail(fromWireError(message.error));
         return;
       }
+      case 'pong':
+        return;
       default:
         message satisfies never;
     }
@@ -189,6 +213,7 @@ export class EngineProcess {
 
   #end(how: string): string {
     this.#alive = false;
+    this.#watchdog.stop();
     this.#failLoad(how);
     for (const [id, flight] of this.#flights) {
       if (!this.#keepRetriable || !flight.canBeRetried) continue;

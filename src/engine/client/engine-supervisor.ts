@@ -132,8 +132,7 @@ export class EngineSupervisor {
     this.#info = undefined;
     log.info(`loading '${this.spec.name}' from ${this.spec.source}`);
     const onOutput = (line: string): void => log.debug(`engine '${this.spec.name}': ${line}`);
-    const engine =
-      this.#options.createProcess?.(onOutput) ?? new EngineProcess({ onOutput, keepRetriable: true });
+    const engine = this.#options.createProcess?.(onOutput) ?? createProcess(this.spec, onOutput);
     this.#process = engine;
     void engine.exited.then((how) => this.#exited(engine, how));
     try {
@@ -236,6 +235,10 @@ export class EngineSupervisor {
         return this.#state satisfies never;
     }
   }
+}
+
+function createProcess({ stepLimitSeconds: limit }: ModelSpec, onOutput: (line: string) => void): Engine {
+  return new EngineProcess({ onOutput, keepRetriable: true, stepLimitMs: limit && limit * 1000 });
 }
 
 function loadError(spec: ModelSpec, error: unknown): ModelLoadError {

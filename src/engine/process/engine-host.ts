@@ -30,6 +30,8 @@ export class EngineHost {
         return this.#generate(message);
       case 'cancel':
         return this.#model?.generator.cancel(message.id);
+      case 'ping':
+        return this.#send({ type: 'pong' });
       case 'shutdown':
         return this.#exit();
       default:
