@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { CancelledError, ResidentError, UnavailableError, type ErrorCode } from '../engine/errors.js';
+import { pause } from '../engine/client/pause.js';
 import { ModelProvider, type ModelRequest } from '../model/model.provider.js';
 import { formatUsage } from '../openai/generation-run.js';
 import { BatchLineError, LINE_LIMIT, parseBatchLine } from './batch-line.schema.js';
@@ -19,6 +20,8 @@ export interface BatchRunOptions {
 
 /** Lines handed to the engine ahead of the one whose result is written next. */
 const LINES_AHEAD = 8;
+/** How long a line waits that found the queue full. */
+const QUEUE_FULL_MS = 1000;
 /** A line that was in flight when the engine died is tried again this often: it may be what killed it. */
 const MOST_ATTEMPTS = 3;
 
@@ -119,6 +122,7 @@ export class BatchRunner {
         const again =
           error instanceof UnavailableError || (error.code === 'engine_restarted' && attempt < MOST_ATTEMPTS);
         if (!again) return this.#failure(customId, number, error);
+        if (error.code === 'queue_full') await pause(QUEUE_FULL_MS, signal);
         await this.models.whenLoaded(request.model);
         signal.throwIfAborted();
       }

@@ -16,6 +16,8 @@ export const modelSchema = z.strictObject({
   dtype: z.enum(DTYPES).default('auto'),
   /** Threads of one forward pass; default: the cores this process may use. */
   threads: z.int().min(1).max(256).optional(),
+  /** Most generations under way or waiting, of each priority; one more is refused with 429. */
+  maxQueue: z.int().min(1).optional(),
   /** A step that takes longer means that the engine hangs: it is restarted. */
   stepLimitSeconds: z.number().positive().max(86_400).optional(),
   /** `await`: no port is open before the model is loaded. `background`: readiness answers 503 until then. */

@@ -18,6 +18,7 @@ export const ERROR_CODES = [
   'server_draining',
   'engine_restarting',
   'engine_restarted',
+  'queue_full',
   // the server is at fault
   'generation_failed',
   'model_load_failed',
@@ -51,7 +52,7 @@ export class ResidentError extends Error {
 /** The request can't be served as it is; sending it again changes nothing. */
 export class InvalidRequestError extends ResidentError {}
 
-/** Not now: the model is loading, draining or restarting. The same request may succeed later. */
+/** Not now: the model is loading, draining, restarting or has more to do than it takes on. The same request may succeed later. */
 export class UnavailableError extends ResidentError {}
 
 /** One generation failed; the engine goes on. */
@@ -109,6 +110,7 @@ export function fromWireError({ code, message, param }: WireError): ResidentErro
     case 'model_loading':
     case 'server_draining':
     case 'engine_restarting':
+    case 'queue_full':
       return new UnavailableError(code, message, { param });
     case 'engine_failed':
     case 'internal_error':

@@ -136,6 +136,8 @@ export interface ModelSpec {
   readonly dtype: Dtype;
   /** Threads of one forward pass. Default: what `os.availableParallelism()` says. */
   readonly threads?: number | undefined;
+  /** Most generations under way or waiting, of each priority; one more is refused. Default: 1024. */
+  readonly maxQueue?: number | undefined;
   /** A step that takes longer, in seconds, means that the engine hangs: it is restarted. Default: 120. */
   readonly stepLimitSeconds?: number | undefined;
 }

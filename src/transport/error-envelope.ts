@@ -6,7 +6,7 @@ export interface ErrorAnswer {
   readonly status: number;
   readonly error: {
     readonly message: string;
-    readonly type: 'invalid_request_error' | 'server_error';
+    readonly type: 'invalid_request_error' | 'rate_limit_error' | 'server_error';
     readonly param: string | null;
     readonly code: string;
   };
@@ -38,6 +38,8 @@ export function statusOf(code: ErrorCode): number {
       return 404;
     case 'cancelled':
       return 499; // nginx's "client closed request": nobody is there to read it
+    case 'queue_full':
+      return 429;
     case 'model_loading':
     case 'server_draining':
     case 'engine_restarting':
@@ -73,6 +75,10 @@ function fromHttpException(exception: HttpException): ErrorAnswer {
 }
 
 function answer(status: number, code: string, message: string, param?: string): ErrorAnswer {
-  const type = status < 500 ? 'invalid_request_error' : 'server_error';
-  return { status, error: { message, type, param: param ?? null, code } };
+  return { status, error: { message, type: typeOf(status), param: param ?? null, code } };
+}
+
+function typeOf(status: number): ErrorAnswer['error']['type'] {
+  if (status === 429) return 'rate_limit_error';
+  return status < 500 ? 'invalid_request_error' : 'server_error';
 }

@@ -6,7 +6,15 @@ import { EngineDeadError, ModelLoadError } from '../../src/engine/errors.js';
 import { collect } from '../../src/engine/collect.js';
 import type { GenerationRequest, LoadedModelInfo, ModelSpec } from '../../src/engine/types.js';
 
-const SPEC: ModelSpec = { name: 'm', source: './m', task: 'text-generation', device: 'auto', dtype: 'auto' };
+const SPEC: ModelSpec = {
+  name: 'm',
+  source: './m',
+  task: 'text-generation',
+  device: 'auto',
+  dtype: 'auto',
+  maxQueue: 3,
+};
+const MAX_QUEUE = 3;
 const REQUEST: GenerationRequest = { prompt: { kind: 'text', text: 'a' } };
 
 /** `Promise.withResolvers` comes with Node 22. */
@@ -233,6 +241,33 @@ describe('an engine that dies', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(engines).toHaveLength(1);
     expect(supervisor.state).toBe('stopped');
+  });
+});
+
+describe('the queue', () => {
+  const push = (stream: GenerationStream | undefined) =>
+    stream?.push({
+      type: 'finish',
+      finishReason: 'stop',
+      text: '',
+      usage: { promptTokens: 1, completionTokens: 1 },
+    });
+
+  it('refuses one more than it holds, of each priority, until one has ended', async () => {
+    await ready();
+    const all = Array.from({ length: MAX_QUEUE }, () => collect(supervisor.generate(REQUEST)));
+    const refused = { code: 'queue_full' };
+    await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject(refused);
+    const background = collect(supervisor.generate(REQUEST, { priority: 'background' }));
+    expect(supervisor.active).toBe(MAX_QUEUE + 1);
+
+    push(engine(0).streams[0]);
+    await all[0];
+    const next = collect(supervisor.generate(REQUEST));
+    await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject(refused);
+    for (const stream of engine(0).streams) push(stream);
+    await Promise.all([...all, background, next]);
+    expect(supervisor.active).toBe(0);
   });
 });
 

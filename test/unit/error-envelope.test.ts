@@ -22,6 +22,7 @@ const STATUSES: Readonly<Record<ErrorCode, number>> = {
   server_draining: 503,
   engine_restarting: 503,
   engine_restarted: 503,
+  queue_full: 429,
   generation_failed: 500,
   model_load_failed: 500,
   engine_failed: 500,
@@ -36,7 +37,7 @@ describe('toErrorAnswer', () => {
       status,
       error: {
         message: 'Not so.',
-        type: status < 500 ? 'invalid_request_error' : 'server_error',
+        type: status === 429 ? 'rate_limit_error' : status < 500 ? 'invalid_request_error' : 'server_error',
         param: 'prompt',
         code,
       },

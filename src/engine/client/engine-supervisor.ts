@@ -1,5 +1,5 @@
 import { ModelLoadError, ResidentError, UnavailableError, messageOf } from '../errors.js';
-import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec } from '../types.js';
+import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
 import { EngineProcess, type GenerateOptions } from './engine-process.js';
 import { GenerationStream } from './generation-stream.js';
 import { pause } from './pause.js';
@@ -30,6 +30,8 @@ export interface SupervisorOptions {
 
 /** Waits before the 1st, 2nd, ... restart in a row, in milliseconds. After the last, the engine has failed. */
 const RESTART_DELAYS_MS = [0, 250, 1000, 4000, 15_000] as const;
+/** Generations of one priority under way or waiting, unless the model says otherwise. */
+const MAX_QUEUE = 1024;
 /** An engine that finished a generation, or lasted this long, was well: the next restart is the first again. */
 const HEALTHY_MS = 60_000;
 
@@ -50,7 +52,7 @@ export class EngineSupervisor {
   #restarts = 0;
   #readyAt = 0;
   readonly #ending = new AbortController();
-  #active = 0;
+  readonly #active: Record<Priority, number> = { interactive: 0, background: 0 };
   #whenIdle: (() => void) | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -74,7 +76,7 @@ export class EngineSupervisor {
 
   /** Generations whose end their consumer hasn't seen. */
   get active(): number {
-    return this.#active;
+    return this.#active.interactive + this.#active.background;
   }
 
   /**
@@ -91,12 +93,15 @@ export class EngineSupervisor {
   }
 
   /**
-   * @throws UnavailableError (by the iterator) unless the state is `ready`
+   * @throws UnavailableError (by the iterator) unless the state is `ready` and the queue of this priority has room
    */
   generate(request: GenerationRequest, options: GenerateOptions = {}): GenerationStream {
     if (this.#state !== 'ready' || !this.#process) return GenerationStream.failed(this.#unavailable());
-    this.#active++;
-    return this.#process.generate(request, options, () => this.#settled());
+    const priority = options.priority ?? 'interactive';
+    if (this.#active[priority] >= (this.spec.maxQueue ?? MAX_QUEUE))
+      return GenerationStream.failed(this.#queueFull());
+    this.#active[priority]++;
+    return this.#process.generate(request, options, () => this.#settled(priority));
   }
 
   /** Refuses new requests and resolves when those in flight have ended; what is left after `timeoutMs` is ended with an error. */
@@ -104,7 +109,7 @@ export class EngineSupervisor {
     if (this.#state !== 'ready' && this.#state !== 'loading') return;
     this.#state = 'draining';
     this.#ending.abort();
-    if (this.#active === 0) return;
+    if (this.active === 0) return;
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
@@ -202,13 +207,20 @@ export class EngineSupervisor {
     }
   }
 
-  #settled(): void {
-    this.#active--;
-    if (this.#active === 0) this.#whenIdle?.();
+  #settled(priority: Priority): void {
+    this.#active[priority]--;
+    if (this.active === 0) this.#whenIdle?.();
   }
 
   #isEnding(): boolean {
     return this.#state === 'draining' || this.#state === 'stopped';
+  }
+
+  #queueFull(): ResidentError {
+    return new UnavailableError(
+      'queue_full',
+      `The model '${this.spec.name}' has all the requests that it takes on. Try again shortly.`,
+    );
   }
 
   #unavailable(): ResidentError {
