@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { CancelledError, ResidentError, UnavailableError, type ErrorCode } from '../engine/errors.js';
-import { pause } from '../engine/client/pause.js';
+import { pause } from '../engine/pause.js';
 import { ModelProvider, type ModelRequest } from '../model/model.provider.js';
 import { formatUsage } from '../openai/generation-run.js';
 import { BatchLineError, LINE_LIMIT, parseBatchLine } from './batch-line.schema.js';

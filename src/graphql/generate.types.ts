@@ -1,5 +1,6 @@
 import { Field, Float, InputType, Int, ObjectType, registerEnumType } from '@nestjs/graphql';
 import { z } from 'zod';
+import { biasField, maxTokensField, samplingFields, stopListField } from '../openai/generation.schema.js';
 
 /** GraphQL spells enum values as it likes; the wire carries these names. */
 export enum GraphqlFinishReason {
@@ -85,24 +86,24 @@ export class GenerateInput {
   ignoreEos?: boolean | null;
 }
 
-/** The limits of `GenerateInput`, as on REST. */
+/** The limits of `GenerateInput`: those of REST. */
 export const generateInputSchema = z.object({
   model: z.string().nullish(),
   prompt: z.string(),
-  maxTokens: z.int().min(1).nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
-  topP: z.number().min(0).max(1).nullish(),
+  maxTokens: maxTokensField,
+  temperature: samplingFields.temperature,
+  topP: samplingFields.top_p,
   topK: z.int().min(0).nullish(),
-  minP: z.number().min(0).max(1).nullish(),
-  repetitionPenalty: z.number().gt(0).max(10).nullish(),
-  presencePenalty: z.number().min(-2).max(2).nullish(),
-  frequencyPenalty: z.number().min(-2).max(2).nullish(),
-  logitBias: z.array(z.object({ token: z.int().min(0), bias: z.number().min(-100).max(100) })).nullish(),
-  seed: z.int().nullish(),
-  stop: z.array(z.string().min(1)).max(4).nullish(),
-  stopTokenIds: z.array(z.int().min(0)).max(64).nullish(),
-  minTokens: z.int().min(0).nullish(),
-  ignoreEos: z.boolean().nullish(),
+  minP: samplingFields.min_p,
+  repetitionPenalty: samplingFields.repetition_penalty,
+  presencePenalty: samplingFields.presence_penalty,
+  frequencyPenalty: samplingFields.frequency_penalty,
+  logitBias: z.array(z.object({ token: z.int().min(0), bias: biasField })).nullish(),
+  seed: samplingFields.seed,
+  stop: stopListField.nullish(),
+  stopTokenIds: samplingFields.stop_token_ids,
+  minTokens: samplingFields.min_tokens,
+  ignoreEos: samplingFields.ignore_eos,
 });
 
 @ObjectType('Usage')

@@ -3,6 +3,10 @@ import type { ModelRequest } from '../model/model.provider.js';
 import type { Prompt } from '../engine/types.js';
 import { unsupportedField } from '../transport/validation.js';
 
+/** What is added to the logit of a token. */
+export const biasField = z.number().min(-100).max(100);
+export const stopListField = z.array(z.string().min(1)).max(4);
+
 /**
  * The sampling fields that OpenAI's completions and chat share, under OpenAI's names. Where one is left out, the model's
  * generation config decides, then OpenAI's default.
@@ -17,17 +21,12 @@ export const samplingFields = {
   repetition_penalty: z.number().gt(0).max(10).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
-  logit_bias: z
-    .record(z.string().regex(/^\d+$/, 'must be a token id'), z.number().min(-100).max(100))
-    .nullish(),
+  logit_bias: z.record(z.string().regex(/^\d+$/, 'must be a token id'), biasField).nullish(),
   stop_token_ids: z.array(z.int().min(0)).max(64).nullish(),
   min_tokens: z.int().min(0).nullish(),
   ignore_eos: z.boolean().nullish(),
   stop: z
-    .union(
-      [z.string().min(1), z.array(z.string().min(1)).max(4)],
-      'must be a string or up to 4 strings, none empty',
-    )
+    .union([z.string().min(1), stopListField], 'must be a string or up to 4 strings, none empty')
     .nullish(),
 } as const;
 

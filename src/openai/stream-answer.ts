@@ -1,7 +1,6 @@
-import { Logger } from '@nestjs/common';
 import type { Response } from 'express';
 import type { FinishReason, GenerationEvent, TokenLogprobs } from '../engine/types.js';
-import { toErrorAnswer } from '../transport/error-envelope.js';
+import { reportFailure } from '../transport/report-failure.js';
 import { formatUsage, RunUsage, type GenerationRun } from './generation-run.js';
 
 /** How one endpoint writes its chunks. */
@@ -47,7 +46,7 @@ async function* frames(
     }
   } catch (error) {
     if (opened.size === 0) throw error;
-    yield failureFrame(error);
+    yield frame({ error: reportFailure(error).error });
     return;
   }
   if (includeUsage) yield frame({ ...format.envelope, choices: [], usage: formatUsage(usage.total) });
@@ -68,13 +67,6 @@ function* choicesOf(
   const logprobs = event.type === 'token' ? event.logprobs : undefined;
   if (text !== '' || logprobs) yield format.text(index, text, logprobs);
   if (event.type === 'finish') yield format.finish(index, event.finishReason);
-}
-
-function failureFrame(error: unknown): string {
-  const answer = toErrorAnswer(error);
-  if (answer.status >= 500)
-    new Logger('Request').warn(`stream ended by ${answer.error.code}: ${answer.error.message}`);
-  return frame({ error: answer.error });
 }
 
 function frame(data: object): string {

@@ -1,5 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
+import { pause } from '../engine/pause.js';
 import { ModelProvider } from '../model/model.provider.js';
 
 /** How long finished answers may take to reach slow readers at shutdown, in milliseconds. */
@@ -31,11 +32,8 @@ export class InFlightResponses implements NestMiddleware, BeforeApplicationShutd
   async beforeApplicationShutdown(): Promise<void> {
     await this.#models.drain();
     if (this.#open.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve;
-      timer = setTimeout(resolve, FLUSH_MS);
-    });
-    clearTimeout(timer);
+    const empty = new AbortController();
+    this.#whenEmpty = () => empty.abort();
+    await pause(FLUSH_MS, empty.signal);
   }
 }

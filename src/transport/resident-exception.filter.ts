@@ -1,33 +1,24 @@
-import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Response } from 'express';
 import { GraphQLError } from 'graphql';
-import { RETRY_AFTER_SECONDS, toErrorAnswer, type ErrorAnswer } from './error-envelope.js';
+import { RETRY_AFTER_SECONDS, type ErrorAnswer } from './error-envelope.js';
+import { reportFailure } from './report-failure.js';
 
 /** One filter for every door: OpenAI's envelope on REST, the same code in `extensions` on GraphQL. */
 @Catch()
 export class ResidentExceptionFilter implements ExceptionFilter {
-  readonly #log = new Logger('Request');
-
   catch(exception: unknown, host: ArgumentsHost): GraphQLError | undefined {
-    const answer = toErrorAnswer(exception);
-    this.#report(answer, exception);
+    const answer = reportFailure(exception);
     if (host.getType<'http' | 'graphql'>() === 'graphql') return toGraphQlError(exception, answer);
     sendError(host.switchToHttp().getResponse<Response>(), answer);
     return undefined;
-  }
-
-  #report({ status, error }: ErrorAnswer, exception: unknown): void {
-    const text = `${status} ${error.code}: ${error.message}`;
-    if (status < 500) this.#log.debug(text);
-    else if (error.code === 'internal_error') this.#log.error(exception);
-    else this.#log.warn(text);
   }
 }
 
 /** Also for what the filter doesn't see: the iterator of a subscription. */
 export function toGraphQlError(
   exception: unknown,
-  { error }: ErrorAnswer = toErrorAnswer(exception),
+  { error }: ErrorAnswer = reportFailure(exception),
 ): GraphQLError {
   // what GraphQL itself found wrong has its own code already
   if (exception instanceof GraphQLError) return exception;

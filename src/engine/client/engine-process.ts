@@ -96,10 +96,6 @@ export class EngineProcess {
     });
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
   /** Generations that came to their end. */
   get finished(): number {
     return this.#finished;

@@ -1,8 +1,8 @@
+import { pause } from '../pause.js';
 import { ModelLoadError, ResidentError, UnavailableError, messageOf } from '../errors.js';
 import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
 import { EngineProcess, type GenerateOptions } from './engine-process.js';
 import { GenerationStream } from './generation-stream.js';
-import { pause } from './pause.js';
 
 export const ENGINE_STATES = ['idle', 'loading', 'ready', 'draining', 'stopped', 'failed'] as const;
 export type EngineState = (typeof ENGINE_STATES)[number];
@@ -53,7 +53,8 @@ export class EngineSupervisor {
   #readyAt = 0;
   readonly #ending = new AbortController();
   readonly #active: Record<Priority, number> = { interactive: 0, background: 0 };
-  #whenIdle: (() => void) | undefined;
+  /** Aborts when nothing is in flight any more. */
+  readonly #idle = new AbortController();
 
   constructor(options: SupervisorOptions) {
     this.spec = options.spec;
@@ -110,12 +111,7 @@ export class EngineSupervisor {
     this.#state = 'draining';
     this.#ending.abort();
     if (this.active === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#whenIdle = resolve;
-      timer = setTimeout(resolve, timeoutMs);
-    });
-    clearTimeout(timer);
+    await pause(timeoutMs, this.#idle.signal);
     this.#process?.failAll(
       new UnavailableError('server_draining', 'The server shut down before this generation ended.'),
     );
@@ -209,7 +205,7 @@ export class EngineSupervisor {
 
   #settled(priority: Priority): void {
     this.#active[priority]--;
-    if (this.active === 0) this.#whenIdle?.();
+    if (this.active === 0 && this.#isEnding()) this.#idle.abort();
   }
 
   #isEnding(): boolean {
