@@ -19,7 +19,7 @@ export interface BatchRunOptions {
 }
 
 /** Lines handed to the engine ahead of the one whose result is written next. */
-const LINES_AHEAD = 8;
+const LINES_AHEAD = 64;
 /** How long a line waits that found the queue full. */
 const QUEUE_FULL_MS = 1000;
 /** A line that was in flight when the engine died is tried again this often: it may be what killed it. */

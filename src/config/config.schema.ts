@@ -1,28 +1,56 @@
 import { CronTime } from 'cron';
 import { z } from 'zod';
-import { DEVICES, DTYPES, TASKS } from '../engine/types.js';
+import { DEVICES, DTYPES, KV_CACHE_MODES, TASKS } from '../engine/types.js';
 
 const cronSchema = z
   .string()
   .refine(isCron, 'is not a cron expression (five fields, or six with seconds first)');
 
-export const modelSchema = z.strictObject({
-  /** What clients send as `model`. */
-  name: z.string().min(1),
-  /** A folder, or a Hugging Face id `owner/name` or `owner/name@revision`. */
-  source: z.string().min(1),
-  task: z.enum(TASKS).default('text-generation'),
-  device: z.enum(DEVICES).default('auto'),
-  dtype: z.enum(DTYPES).default('auto'),
-  /** Threads of one forward pass; default: the cores this process may use. */
-  threads: z.int().min(1).max(256).optional(),
-  /** Most generations under way or waiting, of each priority; one more is refused with 429. */
-  maxQueue: z.int().min(1).optional(),
-  /** A step that takes longer means that the engine hangs: it is restarted. */
-  stepLimitSeconds: z.number().positive().max(86_400).optional(),
-  /** `await`: no port is open before the model is loaded. `background`: readiness answers 503 until then. */
-  load: z.enum(['await', 'background']).default('await'),
-});
+const UNITS = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 } as const;
+const memorySchema = z
+  .string()
+  .regex(/^\d+(b|kb|mb|gb)$/, 'must be a size like 2gb')
+  .transform((size) => {
+    const [, number, unit] = /^(\d+)(\w+)$/.exec(size) as unknown as [string, string, keyof typeof UNITS];
+    return Number(number) * UNITS[unit];
+  });
+
+export const modelSchema = z
+  .strictObject({
+    /** What clients send as `model`. */
+    name: z.string().min(1),
+    /** A folder, or a Hugging Face id `owner/name` or `owner/name@revision`. */
+    source: z.string().min(1),
+    task: z.enum(TASKS).default('text-generation'),
+    device: z.enum(DEVICES).default('auto'),
+    dtype: z.enum(DTYPES).default('auto'),
+    /** Threads of one forward pass; default: the cores this process may use. */
+    threads: z.int().min(1).max(256).optional(),
+    /** `inplace`: many sequences in one step over a rewritten graph; `plain`: one at a time over the graph as it is. */
+    kvCache: z.enum(KV_CACHE_MODES).default('auto'),
+    /** Most memory that the KV cache takes, e.g. `2gb`; default: a quarter of what there is, at most 1 GB. */
+    kvCacheMemory: memorySchema.optional(),
+    /** Whether requests that begin alike share what is in the KV cache. */
+    prefixCache: z.boolean().default(true),
+    /** Most sequences in one step. */
+    maxRows: z.int().min(2).max(1024).default(32),
+    /** Rows that background work keeps while interactive work waits. */
+    backgroundRows: z.int().min(1).default(1),
+    /** Most tokens of one prompt in one step: a longer piece is faster and lets running streams wait longer. */
+    prefillChunk: z.int().min(16).default(128),
+    /** Most tokens in one step. */
+    stepTokens: z.int().min(16).default(256),
+    /** Most generations under way or waiting, of each priority; one more is refused with 429. */
+    maxQueue: z.int().min(1).optional(),
+    /** A step that takes longer means that the engine hangs: it is restarted. */
+    stepLimitSeconds: z.number().positive().max(86_400).optional(),
+    /** `await`: no port is open before the model is loaded. `background`: readiness answers 503 until then. */
+    load: z.enum(['await', 'background']).default('await'),
+  })
+  .refine(({ backgroundRows, maxRows }) => backgroundRows < maxRows, {
+    path: ['backgroundRows'],
+    message: 'must be less than maxRows',
+  });
 
 export const configSchema = z.strictObject({
   server: z.strictObject({

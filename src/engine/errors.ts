@@ -13,6 +13,7 @@ export const ERROR_CODES = [
   'no_chat_template',
   'model_not_found',
   'cancelled',
+  'deadline_exceeded',
   // try again later
   'model_loading',
   'server_draining',
@@ -83,6 +84,13 @@ export class CancelledError extends ResidentError {
   }
 }
 
+/** The request's own deadline passed. */
+export class DeadlineError extends ResidentError {
+  constructor(message = 'The request did not end within its timeout.') {
+    super('deadline_exceeded', message, { param: 'timeout' });
+  }
+}
+
 /** An error as it crosses the process boundary. */
 export interface WireError {
   readonly code: ErrorCode;
@@ -101,6 +109,8 @@ export function fromWireError({ code, message, param }: WireError): ResidentErro
   switch (code) {
     case 'cancelled':
       return new CancelledError(message);
+    case 'deadline_exceeded':
+      return new DeadlineError(message);
     case 'generation_failed':
       return new GenerationError(message, { param });
     case 'engine_restarted':

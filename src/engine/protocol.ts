@@ -19,6 +19,8 @@ export type ToEngine =
       readonly id: number;
       readonly request: GenerationRequest;
       readonly priority: Priority;
+      /** Whoever sent it: clients of one priority share the model evenly. */
+      readonly client: string;
       /** false: no `token` events, the whole text comes with `finish`. */
       readonly stream: boolean;
     }

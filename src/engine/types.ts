@@ -48,6 +48,8 @@ export interface GenerationRequest {
   readonly ignoreEos?: boolean | undefined;
   /** How many of the most probable tokens to tell with each token, besides itself. Default: no log-probabilities at all. */
   readonly logprobs?: number | undefined;
+  /** It fails if it hasn't ended so long after it was asked for, in milliseconds. Default: never. */
+  readonly timeoutMs?: number | undefined;
   /** Tell the prompt's text in `start`. Default: false. */
   readonly echo?: boolean | undefined;
 }
@@ -71,6 +73,8 @@ export type FinishReason = 'stop' | 'length';
 
 export interface Usage {
   readonly promptTokens: number;
+  /** Tokens of the prompt whose keys and values were in the cache already. */
+  readonly cachedTokens: number;
   readonly completionTokens: number;
 }
 
@@ -125,6 +129,13 @@ export type Dtype = (typeof DTYPES)[number];
 export type ConcreteDtype = Exclude<Dtype, 'auto'>;
 export type ConcreteDevice = Exclude<Device, 'auto'>;
 
+/**
+ * `inplace`: the graph is rewritten so that the cache stays where it is and sequences run together; CPU only, and refused if the
+ * graph isn't understood. `plain`: the graph as it is, one sequence at a time. `auto`: the first where it works.
+ */
+export const KV_CACHE_MODES = ['auto', 'inplace', 'plain'] as const;
+export type KvCacheMode = (typeof KV_CACHE_MODES)[number];
+
 /** One model to keep resident. */
 export interface ModelSpec {
   /** What clients send as `model`. */
@@ -136,6 +147,20 @@ export interface ModelSpec {
   readonly dtype: Dtype;
   /** Threads of one forward pass. Default: what `os.availableParallelism()` says. */
   readonly threads?: number | undefined;
+  /** How the KV cache is kept. Default: `auto`. */
+  readonly kvCache?: KvCacheMode | undefined;
+  /** Most memory that the KV cache takes, in bytes. Default: see `loading/cache-memory.ts`. */
+  readonly kvCacheMemory?: number | undefined;
+  /** Whether requests that begin alike share what is in the KV cache. Default: true. */
+  readonly prefixCache?: boolean | undefined;
+  /** Most sequences in one step. Default: 32. */
+  readonly maxRows?: number | undefined;
+  /** Rows that background work keeps while interactive work waits. Default: 1. */
+  readonly backgroundRows?: number | undefined;
+  /** Most tokens of one prompt in one step. Default: 128. */
+  readonly prefillChunk?: number | undefined;
+  /** Most tokens in one step. Default: 256. */
+  readonly stepTokens?: number | undefined;
   /** Most generations under way or waiting, of each priority; one more is refused. Default: 1024. */
   readonly maxQueue?: number | undefined;
   /** A step that takes longer, in seconds, means that the engine hangs: it is restarted. Default: 120. */
@@ -160,6 +185,14 @@ export interface LoadedModelInfo {
   readonly dtype: ConcreteDtype;
   /** Most tokens of prompt and completion together. */
   readonly contextLength: number;
+  /** How the KV cache is kept. */
+  readonly kvCache: Exclude<KvCacheMode, 'auto'>;
+  /** Why it isn't kept in place, where that was tried. */
+  readonly kvCacheReason?: string | undefined;
+  /** Tokens that the KV cache holds, of all sequences together. */
+  readonly kvCacheTokens: number;
+  /** Whether a sequence's result is the same, to the bit, whatever runs beside it. */
+  readonly batchInvariant: boolean;
   /** Process id of the engine. */
   readonly pid: number;
 }

@@ -25,7 +25,11 @@ export class GenerateResolver {
     @Context() { res }: GraphqlContext,
   ): Promise<GenerateResult> {
     const signal = res && abortOnClose(res);
-    const generation = await this.models.complete(toModelRequest(input), { signal, priority: 'interactive' });
+    const generation = await this.models.complete(toModelRequest(input), {
+      signal,
+      priority: 'interactive',
+      client: res?.req.ip,
+    });
     return { ...generation, finishReason: GraphqlFinishReason[generation.finishReason] };
   }
 
@@ -67,9 +71,10 @@ function toChunk(event: GenerationEvent, instanceId: string): GenerateChunk | un
 }
 
 function toModelRequest(input: GenerateInput): ModelRequest {
-  const { prompt, logitBias, ...fields } = parseWith(generateInputSchema, input);
+  const { prompt, logitBias, timeout, ...fields } = parseWith(generateInputSchema, input);
   return {
     ...withoutNulls(fields),
+    ...(timeout == null ? {} : { timeoutMs: timeout * 1000 }),
     prompt: { kind: 'text', text: prompt },
     ...(logitBias ? { logitBias: new Map(logitBias.map(({ token, bias }) => [token, bias])) } : {}),
   };

@@ -84,6 +84,9 @@ export class GenerateInput {
 
   @Field(() => Boolean, { nullable: true, description: 'Go on past the end-of-sequence token.' })
   ignoreEos?: boolean | null;
+
+  @Field(() => Float, { nullable: true, description: 'Seconds after which it fails with deadline_exceeded.' })
+  timeout?: number | null;
 }
 
 /** The limits of `GenerateInput`: those of REST. */
@@ -104,12 +107,18 @@ export const generateInputSchema = z.object({
   stopTokenIds: samplingFields.stop_token_ids,
   minTokens: samplingFields.min_tokens,
   ignoreEos: samplingFields.ignore_eos,
+  timeout: samplingFields.timeout,
 });
 
 @ObjectType('Usage')
 export class GraphqlUsage {
   @Field(() => Int)
   promptTokens!: number;
+
+  @Field(() => Int, {
+    description: 'Tokens of the prompt that did not have to be run, because the KV cache held them.',
+  })
+  cachedTokens!: number;
 
   @Field(() => Int)
   completionTokens!: number;

@@ -49,6 +49,21 @@ export class GraphqlModel {
 
   @Field(() => Int, { nullable: true, description: 'Most tokens of prompt and completion together.' })
   contextLength?: number;
+
+  @Field(() => String, { nullable: true, description: 'How the KV cache is kept: inplace or plain.' })
+  kvCache?: string;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Tokens that the KV cache holds, of all sequences together.',
+  })
+  kvCacheTokens?: number;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: "Whether a sequence's result is the same, to the bit, whatever runs beside it.",
+  })
+  batchInvariant?: boolean;
 }
 
 @Resolver(() => GraphqlModel)

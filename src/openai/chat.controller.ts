@@ -23,6 +23,7 @@ export class ChatController {
     const run = await startRun(this.models, chatToModelRequests(body), response, {
       stream,
       n: body.n ?? 1,
+      user: body.user,
     });
     const envelope = {
       id: `chatcmpl-${randomUUID()}`,

@@ -27,6 +27,7 @@ export class CompletionsController {
     const run = await startRun(this.models, completionToModelRequests(body), response, {
       stream,
       n: body.n ?? 1,
+      user: body.user,
     });
     const envelope = {
       id: `cmpl-${randomUUID()}`,

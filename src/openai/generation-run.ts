@@ -29,6 +29,8 @@ export interface RunOptions {
   /** false: the choices come whole. */
   readonly stream: boolean;
   readonly n: number;
+  /** Whoever sent the request, as it says; default: its address. */
+  readonly user?: string | null | undefined;
 }
 
 /**
@@ -39,11 +41,12 @@ export async function startRun(
   models: ModelProvider,
   requests: readonly ModelRequest[],
   response: Response,
-  { stream, n }: RunOptions,
+  { stream, n, user }: RunOptions,
 ): Promise<GenerationRun> {
   const signal = abortOnClose(response);
+  const client = user ?? response.req.ip;
   const iterator = mergeIndexed(
-    requests.map((request) => models.generate(request, { signal, priority: 'interactive', stream })),
+    requests.map((request) => models.generate(request, { signal, priority: 'interactive', client, stream })),
   );
   const first = await iterator.next();
   if (!first.done && first.value.item.type === 'start')
@@ -80,25 +83,34 @@ function textOf(event: GenerationEvent): string {
 /** The usage of a request: a prompt counts once, however many choices it has. */
 export class RunUsage {
   #promptTokens = 0;
+  #cachedTokens = 0;
   #completionTokens = 0;
 
   constructor(private readonly n: number) {}
 
-  add(index: number, { promptTokens, completionTokens }: Usage): void {
-    if (index % this.n === 0) this.#promptTokens += promptTokens;
+  add(index: number, { promptTokens, cachedTokens, completionTokens }: Usage): void {
+    if (index % this.n === 0) {
+      this.#promptTokens += promptTokens;
+      this.#cachedTokens += cachedTokens;
+    }
     this.#completionTokens += completionTokens;
   }
 
   get total(): Usage {
-    return { promptTokens: this.#promptTokens, completionTokens: this.#completionTokens };
+    return {
+      promptTokens: this.#promptTokens,
+      cachedTokens: this.#cachedTokens,
+      completionTokens: this.#completionTokens,
+    };
   }
 }
 
 /** `usage` in OpenAI's names. */
-export function formatUsage({ promptTokens, completionTokens }: Usage) {
+export function formatUsage({ promptTokens, cachedTokens, completionTokens }: Usage) {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
   };
 }

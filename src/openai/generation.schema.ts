@@ -25,6 +25,8 @@ export const samplingFields = {
   stop_token_ids: z.array(z.int().min(0)).max(64).nullish(),
   min_tokens: z.int().min(0).nullish(),
   ignore_eos: z.boolean().nullish(),
+  /** In seconds, from when the request came; ours. */
+  timeout: z.number().positive().max(86_400).nullish(),
   stop: z
     .union([z.string().min(1), stopListField], 'must be a string or up to 4 strings, none empty')
     .nullish(),
@@ -81,6 +83,7 @@ export function toModelRequests(
     stopTokenIds: fields.stop_token_ids ?? undefined,
     minTokens: fields.min_tokens ?? undefined,
     ignoreEos: fields.ignore_eos ?? undefined,
+    timeoutMs: fields.timeout == null ? undefined : fields.timeout * 1000,
     logprobs,
     echo: echo === true ? true : undefined,
   };

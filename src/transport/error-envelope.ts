@@ -38,6 +38,8 @@ export function statusOf(code: ErrorCode): number {
       return 404;
     case 'cancelled':
       return 499; // nginx's "client closed request": nobody is there to read it
+    case 'deadline_exceeded':
+      return 504;
     case 'queue_full':
       return 429;
     case 'model_loading':

@@ -26,6 +26,8 @@ export interface GenerateOptions {
   /** Aborting frees the work within one step. */
   readonly signal?: AbortSignal | undefined;
   readonly priority?: Priority | undefined;
+  /** Whoever sent it: clients of one priority share the model evenly. Default: all are one client. */
+  readonly client?: string | undefined;
   /**
    * false: no `token` events, the whole text comes with `finish`. That saves a message per token, and the wake-up of this
    * process, which on a machine with few cores takes its time from the model. Default: true.
@@ -113,10 +115,10 @@ export class EngineProcess {
 
   generate(
     request: GenerationRequest,
-    { signal, priority = 'interactive', stream = true }: GenerateOptions,
+    { signal, priority = 'interactive', client = '', stream = true }: GenerateOptions,
     onSettled: () => void,
   ): GenerationStream {
-    const flight = new Flight({ request, priority, stream }, signal, onSettled);
+    const flight = new Flight({ request, priority, client, stream }, signal, onSettled);
     this.take(flight);
     return flight.stream;
   }

@@ -152,8 +152,10 @@ export class EngineSupervisor {
     if (!this.#isEnding()) this.#state = 'ready';
     const { name } = this.spec;
     this.#options.log.info(
-      `'${name}' is resident: ${info.device}, ${info.dtype}, context ${info.contextLength}, loaded in ${info.loadMs} ms (instance ${info.instanceId})`,
+      `'${name}' is resident: ${info.device}, ${info.dtype}, context ${info.contextLength}, KV cache ${info.kvCache} for ${info.kvCacheTokens} tokens, loaded in ${info.loadMs} ms (instance ${info.instanceId})`,
     );
+    if (info.kvCacheReason !== undefined && this.#loads === 1)
+      this.#options.log.warn(slowerWarning(name, info.kvCacheReason));
     return info;
   }
 
@@ -247,6 +249,10 @@ export class EngineSupervisor {
 
 function createProcess({ stepLimitSeconds: limit }: ModelSpec, onOutput: (line: string) => void): Engine {
   return new EngineProcess({ onOutput, keepRetriable: true, stepLimitMs: limit && limit * 1000 });
+}
+
+function slowerWarning(name: string, reason: string): string {
+  return `'${name}' runs one sequence at a time, because its KV cache can't be kept in place: ${reason}. Set kvCache: plain to say that this is meant.`;
 }
 
 function loadError(spec: ModelSpec, error: unknown): ModelLoadError {

@@ -5,6 +5,7 @@ import { GenerationStream } from './generation-stream.js';
 export interface FlightPlan {
   readonly request: GenerationRequest;
   readonly priority: Priority;
+  readonly client: string;
   /** false: no `token` events, the whole text comes with `finish`. */
   readonly stream: boolean;
 }
@@ -24,7 +25,8 @@ export class Flight {
     signal: AbortSignal | undefined,
     onSettled: () => void,
   ) {
-    this.stream = new GenerationStream({ signal, onCancel: () => this.onCancel(), onSettled });
+    const { timeoutMs } = plan.request;
+    this.stream = new GenerationStream({ signal, timeoutMs, onCancel: () => this.onCancel(), onSettled });
   }
 
   get canBeRetried(): boolean {

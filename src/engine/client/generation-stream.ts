@@ -1,8 +1,15 @@
 import type { ResidentError } from '../errors.js';
-import { CancelledError } from '../errors.js';
+import { CancelledError, DeadlineError } from '../errors.js';
 import type { GenerationEvent } from '../types.js';
 
 type Pending = { resolve: (result: IteratorResult<GenerationEvent>) => void; reject: (error: Error) => void };
+
+interface StreamOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly onCancel: () => void;
+  readonly onSettled: () => void;
+}
 
 /**
  * The events of one generation on the server's side. Unlike a generator, `return()` and an abort take effect at once,
@@ -19,17 +26,22 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
   #ended = false;
   #settled = false;
   #error: ResidentError | undefined;
+  readonly #deadline: NodeJS.Timeout | undefined;
 
   /**
    * @param onCancel the consumer gave up before the end: tell the engine
    * @param onSettled the consumer has seen the end, or gave up
+   * @param timeoutMs the generation fails if its end hasn't come so many milliseconds from now
    */
-  constructor(options: { signal?: AbortSignal | undefined; onCancel: () => void; onSettled: () => void }) {
+  constructor(options: StreamOptions) {
     this.#onCancel = options.onCancel;
     this.#onSettled = options.onSettled;
     this.#signal = options.signal;
     this.#signal?.addEventListener('abort', this.#abort, { once: true });
     if (this.#signal?.aborted) this.#abort();
+    const { timeoutMs } = options;
+    if (timeoutMs !== undefined && !this.#ended)
+      this.#deadline = setTimeout(() => this.#cancelWith(new DeadlineError()), timeoutMs);
   }
 
   /** No more events will come: it is finished, failed or given up. */
@@ -94,10 +106,15 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
   #abort = (): void => {
     if (this.#ended) return;
     this.#buffer.length = 0;
-    this.#onCancel();
-    this.fail(new CancelledError());
+    this.#cancelWith(new CancelledError());
     this.#settle(); // whoever aborts may never look again
   };
+
+  #cancelWith(error: ResidentError): void {
+    if (this.#ended) return;
+    this.#onCancel();
+    this.fail(error);
+  }
 
   #giveUp(): void {
     this.#buffer.length = 0;
@@ -113,6 +130,7 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
   #end(): void {
     this.#ended = true;
     this.#signal?.removeEventListener('abort', this.#abort);
+    clearTimeout(this.#deadline);
   }
 
   #releaseWaiting(): void {

@@ -1,3 +1,4 @@
+import { exponentiate, maximum, SEGMENT } from './exponential.js';
 import { Random } from './random.js';
 import { topIndices } from './top-tokens.js';
 
@@ -17,6 +18,7 @@ export interface SamplerOptions {
 export class Sampler {
   readonly #options: SamplerOptions;
   readonly #random: Random;
+  #sums: Float64Array | undefined;
 
   constructor(options: SamplerOptions) {
     this.#options = options;
@@ -29,19 +31,36 @@ export class Sampler {
    */
   sample(logits: Float32Array): number {
     const { temperature, topP, topK, minP } = this.#options;
-    if (temperature === 0 || topP === 0) return argmax(logits);
-    // of the logits, not of what exponentiation makes of them: near ties stay apart
-    const top = topK > 0 ? topIndices(logits, topK) : undefined;
-    const weights = logits;
-    const total = exponentiate(weights, temperature);
+    const best = argmax(logits);
+    if (temperature === 0 || topP === 0) return best;
+    const max = logits[best] as number;
     const draw = this.#random.next();
-    if (!top && topP === 1 && minP === 0) return drawFrom(weights, draw * total);
-    const sorted = top?.filter((token) => weights[token] !== 0) ?? aboveFloor(weights, total, topP, minP);
-    let kept = nucleus(weights, sorted, topP * (top ? sum(weights, sorted) : total));
-    // the most probable token has weight 1
-    if (minP > 0) kept = kept.filter((token) => (weights[token] as number) >= minP);
-    return drawFromKept(weights, kept, draw);
+    if (topK > 0) return drawFrom(this.#ofTopK(logits, max), draw);
+    // what min-p leaves out is known by its logit: only the rest is exponentiated
+    if (topP === 1 && minP > 0)
+      return drawFrom(
+        weigh(logits, aboveLogit(logits, max + temperature * Math.log(minP)), max, temperature),
+        draw,
+      );
+    this.#sums ??= new Float64Array(Math.ceil(logits.length / SEGMENT));
+    const total = exponentiate(logits, max, temperature, this.#sums);
+    if (topP === 1) return drawFromAll(logits, this.#sums, draw * total);
+    const kept = nucleus(aboveFloor(logits, total, topP, minP), topP * total);
+    return drawFrom(keepAbove(kept, minP), draw);
   }
+
+  #ofTopK(logits: Float32Array, max: number): Candidate[] {
+    const { temperature, topP, topK, minP } = this.#options;
+    // of the logits, not of what exponentiation makes of them: near ties stay apart
+    const top = weigh(logits, topIndices(logits, topK), max, temperature);
+    return keepAbove(topP === 1 ? top : nucleus(top, topP * sum(top)), minP);
+  }
+}
+
+/** A token that may be drawn, and how probable it is beside the most probable one, whose weight is 1. */
+interface Candidate {
+  readonly token: number;
+  readonly weight: number;
 }
 
 /**
@@ -49,75 +68,80 @@ export class Sampler {
  * @throws Error if no value is a number: the forward pass went wrong
  */
 export function argmax(values: Float32Array): number {
-  let best = -1;
-  let max = -Infinity;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    if (value > max) {
-      max = value;
-      best = i;
-    }
-  }
+  const best = values.indexOf(maximum(values));
   if (best < 0) throw new Error('the logits are not numbers (NaN)');
   return best;
 }
 
-/** Turns logits into unnormalised probabilities, in place. Returns their sum. */
-function exponentiate(logits: Float32Array, temperature: number): number {
-  const max = logits[argmax(logits)] as number;
-  let total = 0;
-  for (let i = 0; i < logits.length; i++) {
-    const weight = Math.exp(((logits[i] as number) - max) / temperature);
-    logits[i] = weight;
-    total += logits[i] as number; // as stored: float32
-  }
-  if (!Number.isFinite(total)) throw new Error('the logits are not numbers (NaN)');
-  return total;
+function weigh(
+  logits: Float32Array,
+  tokens: readonly number[],
+  max: number,
+  temperature: number,
+): Candidate[] {
+  return tokens.map((token) => ({
+    token,
+    weight: Math.exp(((logits[token] as number) - max) / temperature),
+  }));
 }
 
-function drawFrom(weights: Float32Array, target: number): number {
-  let held = 0;
+function aboveLogit(logits: Float32Array, floor: number): number[] {
+  const tokens: number[] = [];
+  for (let i = 0; i < logits.length; i++) {
+    if ((logits[i] as number) >= floor) tokens.push(i);
+  }
+  return tokens;
+}
+
+function keepAbove(candidates: Candidate[], minP: number): Candidate[] {
+  return minP > 0 ? candidates.filter(({ weight }) => weight >= minP) : candidates;
+}
+
+/** @param sums of the segments of `weights` */
+function drawFromAll(weights: Float32Array, sums: Float64Array, target: number): number {
+  let left = target;
+  let segment = 0;
+  while (segment < sums.length - 1 && left >= (sums[segment] as number)) left -= sums[segment++] as number;
   let last = 0;
-  for (let i = 0; i < weights.length; i++) {
+  for (let i = segment * SEGMENT; i < weights.length; i++) {
     const weight = weights[i] as number;
     if (weight === 0) continue;
-    held += weight;
     last = i;
-    if (held > target) return i;
+    left -= weight;
+    if (left < 0) return i;
   }
-  return last; // rounding left target at or above the sum
+  // rounding left the target at or above the sum
+  return last > 0 ? last : weights.findLastIndex((weight) => weight > 0);
 }
 
 /**
  * The tokens that top-p or min-p can keep, most probable first. Tokens below (1 - topP) / V together hold less than 1 - topP, so
  * none of them is in the nucleus: only the rest is sorted, a handful even at a vocabulary of 50,000.
  */
-function aboveFloor(weights: Float32Array, total: number, topP: number, minP: number): number[] {
+function aboveFloor(weights: Float32Array, total: number, topP: number, minP: number): Candidate[] {
   const floor = Math.max(((1 - topP) * total) / weights.length, minP);
-  const kept: number[] = [];
-  for (let i = 0; i < weights.length; i++) {
-    if ((weights[i] as number) >= floor) kept.push(i);
-  }
-  return kept.toSorted((a, b) => (weights[b] as number) - (weights[a] as number));
+  return aboveLogit(weights, floor)
+    .map((token) => ({ token, weight: weights[token] as number }))
+    .toSorted((a, b) => b.weight - a.weight);
 }
 
 /** Nucleus sampling (Holtzman et al. 2020, https://arxiv.org/abs/1904.09751): the first tokens that together hold `mass`. */
-function nucleus(weights: Float32Array, sorted: readonly number[], mass: number): number[] {
+function nucleus(sorted: readonly Candidate[], mass: number): Candidate[] {
   let held = 0;
   let size = 0;
-  while (size < sorted.length && held < mass) held += weights[sorted[size++] as number] as number;
+  while (size < sorted.length && held < mass) held += (sorted[size++] as Candidate).weight;
   return sorted.slice(0, size);
 }
 
-function sum(weights: Float32Array, tokens: readonly number[]): number {
-  return tokens.reduce((total, token) => total + (weights[token] as number), 0);
+function sum(candidates: readonly Candidate[]): number {
+  return candidates.reduce((total, { weight }) => total + weight, 0);
 }
 
-function drawFromKept(weights: Float32Array, kept: readonly number[], draw: number): number {
-  let target = draw * sum(weights, kept);
-  for (const token of kept) {
-    target -= weights[token] as number;
+function drawFrom(candidates: readonly Candidate[], draw: number): number {
+  let target = draw * sum(candidates);
+  for (const { token, weight } of candidates) {
+    target -= weight;
     if (target < 0) return token;
   }
-  return kept.at(-1) as number;
+  return (candidates.at(-1) as Candidate).token;
 }

@@ -9,6 +9,8 @@ import type { FinishReason, GenerationEvent, Priority, TokenLogprobs } from '../
 export interface SequenceOptions extends SamplerOptions, LogitsProcessorOptions {
   readonly id: number;
   readonly priority: Priority;
+  /** Whoever sent it: clients of one priority share the model evenly. */
+  readonly client: string;
   readonly promptTokens: readonly number[];
   readonly maxTokens: number;
   readonly minTokens: number;
@@ -19,57 +21,61 @@ export interface SequenceOptions extends SamplerOptions, LogitsProcessorOptions 
   readonly logprobs: number | undefined;
 }
 
-/** One generation under way: its tokens, its cache, and the chain logits processor -> sampler -> detokenizer -> stop strings. */
-export class Sequence<Cache = unknown> {
+/** One generation under way: its tokens, and the chain logits processor -> sampler -> detokenizer -> stop strings. */
+export class Sequence {
   readonly id: number;
   readonly priority: Priority;
+  readonly client: string;
   readonly promptTokens: readonly number[];
-  readonly cache: Cache;
   readonly #options: SequenceOptions;
   readonly #decode: Decode;
   readonly #processor: LogitsProcessor;
   readonly #sampler: Sampler;
   readonly #detokenizer: IncrementalDetokenizer;
   readonly #scanner: StopStringScanner;
-  /** Tokens whose keys and values aren't in the cache yet. */
-  #pending: readonly number[];
+  /** Prompt and completion. */
+  readonly #tokens: number[];
   #completionTokens = 0;
+  /** Tokens of the prompt that didn't have to be run, because the KV cache held them. */
+  cachedTokens = 0;
 
-  constructor(options: SequenceOptions, cache: Cache, decode: Decode) {
+  constructor(options: SequenceOptions, decode: Decode) {
     this.id = options.id;
     this.priority = options.priority;
+    this.client = options.client;
     this.promptTokens = options.promptTokens;
-    this.cache = cache;
     this.#options = options;
     this.#decode = decode;
     this.#processor = new LogitsProcessor(options, options.promptTokens);
     this.#sampler = new Sampler(options);
     this.#detokenizer = new IncrementalDetokenizer(decode, options.promptTokens);
     this.#scanner = new StopStringScanner(options.stop);
-    this.#pending = options.promptTokens;
+    this.#tokens = [...options.promptTokens];
   }
 
-  /** The tokens of the next forward pass, at most `limit`. */
-  nextInput(limit: number): readonly number[] {
-    return this.#pending.length <= limit ? this.#pending : this.#pending.slice(0, limit);
+  /** Prompt and completion so far: what the model has to run before it can go on. */
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  /** Tokens that prompt and completion have at most. */
+  get mostTokens(): number {
+    return this.promptTokens.length + this.#options.maxTokens;
   }
 
   /**
-   * Takes the result of the pass over `nextInput()`.
-   * @param count how many tokens the pass ran
+   * Takes the next token from what the model says behind all tokens so far.
    * @param logits overwritten
-   * @returns nothing while the prompt isn't through; then a `token` event, and with the last one a `finish`
+   * @returns a `token` event, and with the last one a `finish`
    */
-  advance(count: number, logits: Float32Array): GenerationEvent[] {
-    this.#pending = this.#pending.slice(count);
-    if (this.#pending.length > 0) return [];
+  advance(logits: Float32Array): GenerationEvent[] {
     const { token, logprobs } = this.#choose(logits);
     this.#completionTokens++;
     if (this.#options.stopTokens.has(token)) {
       // its text, if it has one, isn't part of the completion
       return [{ type: 'token', token, text: this.#endText(), logprobs }, this.#finish('stop', '')];
     }
-    this.#pending = [token];
+    this.#tokens.push(token);
     return this.#settle(token, logprobs);
   }
 
@@ -104,7 +110,11 @@ export class Sequence<Cache = unknown> {
   }
 
   #finish(finishReason: FinishReason, text: string): GenerationEvent {
-    const usage = { promptTokens: this.promptTokens.length, completionTokens: this.#completionTokens };
+    const usage = {
+      promptTokens: this.promptTokens.length,
+      cachedTokens: this.cachedTokens,
+      completionTokens: this.#completionTokens,
+    };
     return { type: 'finish', finishReason, text, usage };
   }
 }

@@ -1,7 +1,11 @@
 import { GenerationError, messageOf, type ResidentError } from '../errors.js';
+import type { CausalModel, ForwardRow, SequenceCache } from '../models/causal-model.js';
+import { planAdmission } from '../scheduling/admission.js';
+import type { Limits } from '../scheduling/scheduled.js';
+import { planStep, type PlannedRow } from '../scheduling/step-plan.js';
+import { chooseVictim } from '../scheduling/victim.js';
 import type { GenerationEvent } from '../types.js';
-import type { CausalModel } from './causal-model.js';
-import { planStep } from './scheduler.js';
+import { Entry } from './entry.js';
 import type { Sequence } from './sequence.js';
 
 /** Where a sequence's events go. One of `finish` and `failed` comes last, unless the sequence was cancelled. */
@@ -10,85 +14,191 @@ export interface SequenceSink {
   failed(error: ResidentError): void;
 }
 
-interface Entry<Cache> {
-  readonly sequence: Sequence<Cache>;
-  readonly sink: SequenceSink;
-  started: boolean;
+interface StepRow<Cache extends SequenceCache> extends ForwardRow<Cache> {
+  readonly entry: Entry<Cache>;
 }
 
-/** Longest piece of a prompt that one step runs: between steps requests are cancelled and others take their turn. */
-const PREFILL_CHUNK = 512;
+/** After so many passes without a failure, one more row is tried again. */
+const RECOVERY_PASSES = 64;
 
 /**
- * Executes plans: as long as there is work, asks the scheduler what runs next, runs one forward pass, and hands out the
- * events. It sleeps without timers; `add` wakes it.
+ * Executes plans: as long as there is work, asks the scheduler who has a row and what the next step runs, runs its passes, and
+ * hands out the events. Sequences join and leave between two passes. It sleeps without timers; `add` wakes it.
  */
-export class StepLoop<Cache = unknown> {
+export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   readonly #model: CausalModel<Cache>;
+  readonly #limits: Limits;
   readonly #instanceId: string;
   readonly #entries = new Map<number, Entry<Cache>>();
+  /** Caches of the pass that is being run, which must stay as they are until it ends. */
+  readonly #inPass = new Set<Cache>();
   #running = false;
+  #steps = 0;
+  /** Less than the limit after a pass failed for want of memory. */
+  #maxRows: number;
+  #passesWithoutFailure = 0;
 
-  constructor(model: CausalModel<Cache>, instanceId: string) {
+  constructor(model: CausalModel<Cache>, limits: Limits, instanceId: string) {
     this.#model = model;
+    this.#limits = limits;
+    this.#maxRows = limits.maxRows;
     this.#instanceId = instanceId;
   }
 
-  add(sequence: Sequence<Cache>, sink: SequenceSink): void {
-    this.#entries.set(sequence.id, { sequence, sink, started: false });
+  add(sequence: Sequence, sink: SequenceSink): void {
+    this.#entries.set(sequence.id, new Entry(sequence, sink, this.#model));
     if (!this.#running) {
       this.#running = true;
       void this.#run();
     }
   }
 
-  /** Takes the sequence out before the next step. Nothing is reported for it any more. */
+  /** Takes the sequence out before the next pass. Nothing is reported for it any more. */
   cancel(id: number): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
     this.#entries.delete(id);
+    this.#release(entry);
   }
 
   async #run(): Promise<void> {
-    for (;;) {
-      const plan = planStep(this.#sequences());
-      switch (plan.kind) {
-        case 'idle':
-          this.#running = false;
-          return;
-        case 'step':
-          await this.#step(plan.sequence.id);
-          break;
-        default:
-          plan satisfies never;
-      }
+    while (this.#entries.size > 0) await this.#step();
+    this.#running = false;
+  }
+
+  async #step(): Promise<void> {
+    this.#admit();
+    const running = [...this.#entries.values()].filter((entry) => entry.running);
+    const { prefill, decode } = planStep(running, this.#limits, this.#steps++);
+    // prompts first: their first token waits for nothing else then
+    for (const planned of [prefill, decode]) {
+      const rows = this.#reserve(planned);
+      for (const pass of this.#model.passes(rows)) await this.#runInParts(pass as StepRow<Cache>[]);
     }
   }
 
-  *#sequences(): Iterable<Sequence<Cache>> {
-    for (const { sequence } of this.#entries.values()) yield sequence;
+  #admit(): void {
+    const { blockTokens, availableBlocks } = this.#model;
+    const limits = { ...this.#limits, maxRows: this.#maxRows };
+    const plan = planAdmission(this.#entries.values(), limits, { blockTokens, available: availableBlocks });
+    for (const id of plan.park) this.#entry(id).running = false;
+    for (const id of plan.evict) this.#evict(this.#entry(id));
+    for (const id of plan.admit) this.#entry(id).start();
   }
 
-  async #step(id: number): Promise<void> {
-    const entry = this.#entries.get(id) as Entry<Cache>;
-    const { sequence, sink } = entry;
+  /** Room in the cache for what the rows run, taken from others where it must be; who loses its own cache runs later. */
+  #reserve(planned: readonly PlannedRow[]): StepRow<Cache>[] {
+    const rows: StepRow<Cache>[] = [];
+    for (const { id, count } of planned) {
+      const entry = this.#entries.get(id);
+      const cache = entry && this.#makeRoom(entry, count);
+      if (cache) rows.push({ entry, cache, tokens: entry.next(count) });
+    }
+    return rows.filter(({ entry, cache }) => entry.cache === cache);
+  }
+
+  /** @returns its cache, unless that is what had to be given up */
+  #makeRoom(entry: Entry<Cache>, count: number): Cache | undefined {
+    for (;;) {
+      const { cache } = entry;
+      if (!cache || this.#model.reserve(cache, count)) return cache;
+      this.#evict(chooseVictim(this.#entries.values(), entry));
+    }
+  }
+
+  /** Those that had rows before there were fewer of them keep theirs. */
+  async #runInParts(pass: readonly StepRow<Cache>[]): Promise<void> {
+    const size = this.#maxRows;
+    for (let i = 0; i < pass.length; i += size) await this.#runPass(pass.slice(i, i + size));
+  }
+
+  async #runPass(pass: readonly StepRow<Cache>[]): Promise<void> {
+    const rows = pass.filter(({ entry }) => this.#entries.has(entry.id)); // some were cancelled meanwhile
+    if (rows.length === 0) return;
+    for (const { cache } of rows) this.#inPass.add(cache);
+    let failure: unknown;
+    const logits = await this.#model.forward(rows).catch((error: unknown) => {
+      failure = error ?? new Error('the pass failed');
+      return [];
+    });
+    this.#inPass.clear();
+    this.#releaseCancelled(rows);
+    if (failure !== undefined) return this.#onFailure(rows, failure);
+    this.#recover();
+    rows.forEach(({ entry }, i) => this.#advance(entry, logits[i] as Float32Array));
+  }
+
+  #advance(entry: Entry<Cache>, logits: Float32Array): void {
+    if (!this.#entries.has(entry.id) || entry.pending > 0) return;
     try {
-      const input = sequence.nextInput(PREFILL_CHUNK);
-      const logits = await this.#model.forward(sequence.cache, input);
-      if (!this.#entries.has(id)) return; // cancelled while the step ran
-      for (const event of sequence.advance(input.length, logits)) {
+      for (const event of entry.sequence.advance(logits)) {
         // with the first token, not before: what has answered nothing can be begun anew elsewhere
-        if (!entry.started) {
-          entry.started = true;
-          const promptTokens = sequence.promptTokens.length;
-          sink.event({ type: 'start', instanceId: this.#instanceId, promptTokens });
-        }
-        if (event.type === 'finish') this.#entries.delete(id);
-        sink.event(event);
+        if (!entry.started) this.#start(entry);
+        if (!this.#entries.has(entry.id)) return; // cancelled by what receives its events
+        if (event.type === 'finish') this.#remove(entry);
+        entry.sink.event(event);
       }
     } catch (error) {
-      if (!this.#entries.delete(id)) return; // cancelled while the step ran
-      sink.failed(
-        new GenerationError(`The model failed on this request: ${messageOf(error)}`, { cause: error }),
-      );
+      this.#fail(entry, error);
     }
+  }
+
+  #start(entry: Entry<Cache>): void {
+    entry.started = true;
+    const promptTokens = entry.sequence.promptTokens.length;
+    entry.sink.event({ type: 'start', instanceId: this.#instanceId, promptTokens });
+  }
+
+  /**
+   * A pass fails when there isn't the memory for it, or because of one of its rows: its halves are run by themselves, down to the
+   * one that fails alone. From then on fewer rows run at once.
+   */
+  async #onFailure(rows: readonly StepRow<Cache>[], error: unknown): Promise<void> {
+    const half = Math.ceil(rows.length / 2);
+    if (rows.length === 1) return this.#fail((rows[0] as StepRow<Cache>).entry, error);
+    this.#maxRows = Math.max(this.#limits.backgroundRows + 1, Math.min(this.#maxRows, half));
+    this.#passesWithoutFailure = 0;
+    await this.#runPass(rows.slice(0, half));
+    await this.#runPass(rows.slice(half));
+  }
+
+  #recover(): void {
+    if (this.#maxRows === this.#limits.maxRows) return;
+    if (++this.#passesWithoutFailure % RECOVERY_PASSES === 0) this.#maxRows++;
+  }
+
+  #fail(entry: Entry<Cache>, cause: unknown): void {
+    if (!this.#entries.has(entry.id)) return; // cancelled while the pass ran
+    this.#remove(entry);
+    entry.sink.failed(
+      new GenerationError(`The model failed on this request: ${messageOf(cause)}`, { cause }),
+    );
+  }
+
+  #remove(entry: Entry<Cache>): void {
+    this.#entries.delete(entry.id);
+    this.#release(entry);
+  }
+
+  #evict(entry: Entry<Cache>): void {
+    entry.running = false;
+    this.#release(entry);
+  }
+
+  #release(entry: Entry<Cache>): void {
+    const { cache } = entry;
+    if (!cache || this.#inPass.has(cache)) return; // in a pass: released behind it
+    entry.cache = undefined;
+    this.#model.close(cache);
+  }
+
+  #releaseCancelled(rows: readonly StepRow<Cache>[]): void {
+    for (const { entry } of rows) {
+      if (!this.#entries.has(entry.id)) this.#release(entry);
+    }
+  }
+
+  #entry(id: number): Entry<Cache> {
+    return this.#entries.get(id) as Entry<Cache>;
   }
 }

@@ -1,18 +1,24 @@
-import { InvalidRequestError, messageOf, ResidentError } from '../errors.js';
+import { InvalidRequestError, ResidentError, messageOf } from '../errors.js';
+import type { CausalModel, SequenceCache } from '../models/causal-model.js';
+import type { Limits } from '../scheduling/scheduled.js';
 import type { GenerationRequest, Priority, Prompt } from '../types.js';
-import type { CausalModel } from './causal-model.js';
 import { Sequence } from './sequence.js';
 import { StepLoop, type SequenceSink } from './step-loop.js';
 
-/** What generation needs of a tokenizer. */
+/** What generation needs of a tokenizer on the thread of the step loop. */
 export interface TextCodec {
-  /** `special`: add what the model wants around a text (a beginning-of-sequence token, mostly). */
-  encode(text: string, options: { readonly special: boolean }): number[];
   /** Special tokens left out. */
   decode(tokens: number[]): string;
   readonly beginOfSequence: number | undefined;
+}
+
+/** A prompt that has yet to become tokens. */
+export type UntokenizedPrompt = Exclude<Prompt, { kind: 'tokens' }>;
+
+/** Makes tokens of prompts somewhere else: the step loop doesn't wait for it. */
+export interface PromptEncoding {
   /** @throws InvalidRequestError if the model has no chat template or the template refuses the messages */
-  renderChat(messages: readonly { role: string; content: string }[]): string;
+  encode(prompt: UntokenizedPrompt, signal: AbortSignal): Promise<ArrayLike<number>>;
 }
 
 /** What a request that leaves something open gets: from the model's generation config. */
@@ -25,58 +31,115 @@ export interface GenerationDefaults {
   readonly repetitionPenalty: number;
 }
 
-export interface TextGeneratorOptions<Cache> {
+export interface TextGeneratorOptions<Cache extends SequenceCache> {
   readonly instanceId: string;
   readonly model: CausalModel<Cache>;
+  readonly limits: Limits;
   readonly codec: TextCodec;
+  readonly encoder: PromptEncoding;
   readonly defaults: GenerationDefaults;
   readonly contextLength: number;
   readonly endOfSequence: ReadonlySet<number>;
 }
 
+/** One request as it comes to the generator. */
+export interface Submission {
+  readonly id: number;
+  readonly request: GenerationRequest;
+  readonly priority: Priority;
+  /** Whoever sent it: clients of one priority share the model evenly. */
+  readonly client: string;
+}
+
 /** A loaded text-generation model: requests in, events out. Knows nothing of processes. */
-export class TextGenerator<Cache = unknown> {
+export class TextGenerator<Cache extends SequenceCache = SequenceCache> {
   readonly #options: TextGeneratorOptions<Cache>;
   readonly #loop: StepLoop<Cache>;
+  /** Requests whose prompt isn't tokens yet. */
+  readonly #tokenizing = new Map<number, AbortController>();
 
   constructor(options: TextGeneratorOptions<Cache>) {
     this.#options = options;
-    this.#loop = new StepLoop(options.model, options.instanceId);
+    this.#loop = new StepLoop(options.model, options.limits, options.instanceId);
   }
 
   /** Queues a request. What is wrong with it is reported through the sink, too. */
-  submit(id: number, request: GenerationRequest, priority: Priority, sink: SequenceSink): void {
-    try {
-      const sequence = this.#createSequence(id, request, priority);
-      this.#loop.add(sequence, request.echo ? this.#echoing(request.prompt, sink) : sink);
-    } catch (error) {
-      sink.failed(
-        error instanceof ResidentError
-          ? error
-          : new ResidentError('internal_error', messageOf(error), { cause: error }),
-      );
+  submit(submission: Submission, sink: SequenceSink): void {
+    const { prompt } = submission.request;
+    if (prompt.kind === 'tokens') {
+      this.#attempt(sink, () => {
+        this.#checkTokens(prompt.tokens, 'prompt');
+        this.#enqueue(submission, prompt.tokens, sink);
+      });
+    } else {
+      void this.#tokenizeAndEnqueue(submission, prompt, sink);
     }
   }
 
   cancel(id: number): void {
+    this.#tokenizing.get(id)?.abort();
+    this.#tokenizing.delete(id);
     this.#loop.cancel(id);
   }
 
-  #echoing(prompt: Prompt, sink: SequenceSink): SequenceSink {
-    const promptText =
-      prompt.kind === 'text' ? prompt.text : this.#options.codec.decode([...this.#encode(prompt)]);
+  async #tokenizeAndEnqueue(
+    submission: Submission,
+    prompt: UntokenizedPrompt,
+    sink: SequenceSink,
+  ): Promise<void> {
+    const { id } = submission;
+    const aborter = new AbortController();
+    this.#tokenizing.set(id, aborter);
+    try {
+      const tokens = await this.#options.encoder.encode(prompt, aborter.signal);
+      if (!this.#tokenizing.delete(id)) return; // cancelled
+      this.#attempt(sink, () => this.#enqueue(submission, Array.from(tokens), sink));
+    } catch (error) {
+      if (this.#tokenizing.delete(id)) sink.failed(asResidentError(error));
+    }
+  }
+
+  #attempt(sink: SequenceSink, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      sink.failed(asResidentError(error));
+    }
+  }
+
+  #enqueue(submission: Submission, tokens: readonly number[], sink: SequenceSink): void {
+    const { request } = submission;
+    const sequence = this.#createSequence(submission, this.#orBegin(tokens));
+    this.#loop.add(sequence, request.echo ? this.#echoing(request.prompt, tokens, sink) : sink);
+  }
+
+  #echoing(prompt: Prompt, tokens: readonly number[], sink: SequenceSink): SequenceSink {
+    const promptText = prompt.kind === 'text' ? prompt.text : this.#options.codec.decode([...tokens]);
     return {
       event: (event) => sink.event(event.type === 'start' ? { ...event, promptText } : event),
       failed: (error) => sink.failed(error),
     };
   }
 
-  #createSequence(id: number, request: GenerationRequest, priority: Priority): Sequence<Cache> {
-    const { model, codec } = this.#options;
-    const promptTokens = this.#tokenize(request.prompt);
+  #createSequence({ id, request, priority, client }: Submission, promptTokens: readonly number[]): Sequence {
+    const { codec } = this.#options;
     const maxTokens = this.#resolveMaxTokens(promptTokens.length, request);
-    const options = { id, priority, promptTokens, maxTokens, ...this.#resolveSampling(request, maxTokens) };
-    return new Sequence(options, model.createCache(), (tokens) => codec.decode(tokens));
+    this.#checkRoom(promptTokens.length + maxTokens, request);
+    const sampling = this.#resolveSampling(request, maxTokens);
+    return new Sequence({ id, priority, client, promptTokens, maxTokens, ...sampling }, (some) =>
+      codec.decode(some),
+    );
+  }
+
+  /** @throws InvalidRequestError for what could not be held even if nothing else ran: it would wait for ever */
+  #checkRoom(tokens: number, { prompt }: GenerationRequest): void {
+    const { blocks, blockTokens } = this.#options.model;
+    if (tokens <= blocks * blockTokens) return;
+    throw contextError(
+      `The KV cache of this server holds ${blocks * blockTokens} tokens, but the request could take ${tokens}. ` +
+        `Shorten the prompt, ask for fewer tokens, or have the operator raise kvCacheMemory.`,
+      prompt.kind === 'chat' ? 'messages' : 'prompt',
+    );
   }
 
   #resolveSampling(request: GenerationRequest, maxTokens: number) {
@@ -125,37 +188,17 @@ export class TextGenerator<Cache = unknown> {
     }
   }
 
-  #tokenize(prompt: Prompt): readonly number[] {
-    const tokens = this.#encode(prompt);
+  /** An empty prompt becomes the token that begins a text. */
+  #orBegin(tokens: readonly number[]): readonly number[] {
     if (tokens.length > 0) return tokens;
     const begin = this.#options.codec.beginOfSequence;
     if (begin !== undefined) return [begin];
-    throw new InvalidRequestError(
-      'invalid_value',
-      'The prompt is empty, and this model has no token that begins a text.',
-      {
-        param: 'prompt',
-      },
-    );
-  }
-
-  #encode(prompt: Prompt): readonly number[] {
-    const { codec } = this.#options;
-    switch (prompt.kind) {
-      case 'text':
-        return codec.encode(prompt.text, { special: true });
-      case 'chat':
-        return codec.encode(codec.renderChat(prompt.messages), { special: false });
-      case 'tokens':
-        this.#checkTokens(prompt.tokens, 'prompt');
-        return prompt.tokens;
-      default:
-        return prompt satisfies never;
-    }
+    const message = 'The prompt is empty, and this model has no token that begins a text.';
+    throw new InvalidRequestError('invalid_value', message, { param: 'prompt' });
   }
 
   #resolveMaxTokens(promptTokens: number, { prompt, maxTokens: asked }: GenerationRequest): number {
-    const { contextLength, defaults } = this.#options;
+    const { contextLength, defaults, model } = this.#options;
     const room = contextLength - promptTokens;
     if (room < 1) {
       throw contextError(
@@ -170,7 +213,8 @@ export class TextGenerator<Cache = unknown> {
         'max_tokens',
       );
     }
-    return asked ?? Math.min(defaults.maxTokens ?? room, room);
+    const held = model.blocks * model.blockTokens - promptTokens;
+    return asked ?? Math.min(defaults.maxTokens ?? room, room, Math.max(1, held));
   }
 }
 
@@ -178,14 +222,8 @@ function contextError(message: string, param: string): InvalidRequestError {
   return new InvalidRequestError('context_length_exceeded', message, { param });
 }
 
-/** A chat template's own complaint, e.g. that roles must alternate. */
-export function chatTemplateError(error: unknown): InvalidRequestError {
-  return new InvalidRequestError(
-    'invalid_value',
-    `The model's chat template refuses these messages: ${messageOf(error)}`,
-    {
-      param: 'messages',
-      cause: error,
-    },
-  );
+function asResidentError(error: unknown): ResidentError {
+  return error instanceof ResidentError
+    ? error
+    : new ResidentError('internal_error', messageOf(error), { cause: error });
 }

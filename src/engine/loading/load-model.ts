@@ -1,29 +1,30 @@
 import { randomUUID } from 'node:crypto';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import {
-  AutoModelForCausalLM,
   AutoTokenizer,
   LogLevel,
   ModelRegistry,
   env,
-  type PreTrainedModel,
+  type PreTrainedTokenizer,
 } from '@huggingface/transformers';
-import { listSupportedBackends, type InferenceSession } from 'onnxruntime-node';
+import { listSupportedBackends } from 'onnxruntime-node';
 import { ModelLoadError, messageOf } from '../errors.js';
-import { OnnxCausalModel, type KvCache } from '../generation/onnx-causal-model.js';
-import { argmax } from '../generation/sampler.js';
 import { TextGenerator } from '../generation/text-generator.js';
+import { InPlaceCausalModel } from '../models/in-place-causal-model.js';
+import type { PlainCausalModel } from '../models/plain-causal-model.js';
 import type { LoadReport } from '../protocol.js';
+import { PromptEncoder } from '../tokenization/prompt-encoder.js';
 import type { ConcreteDevice, ConcreteDtype, HubOptions, ModelSpec } from '../types.js';
-import { chooseDevice, chooseDtype, explainUnusableDevice } from './choose.js';
-import { checkModelFolder, dtypesInFolder, explainUnloadableOnnx, onnxFile } from './model-folder.js';
+import { probeBatchEffect } from './batch-invariance.js';
+import { chooseDevice, chooseDtype } from './choose.js';
+import { resolveLimits } from './limits.js';
+import { checkModelFolder, dtypesInFolder } from './model-folder.js';
+import { readModelSettings } from './model-settings.js';
 import { parseModelSource, type ModelSource } from './model-source.js';
-import { readModelSettings, type ModelSettings } from './model-settings.js';
 import { createCodec } from './transformers-codec.js';
+import { createCausalModel, loadWeights, pretrainedOptions } from './weights.js';
 
 export interface LoadedModel {
-  readonly generator: TextGenerator<KvCache>;
+  readonly generator: Pick<TextGenerator, 'submit' | 'cancel'>;
   readonly report: LoadReport;
 }
 
@@ -36,44 +37,73 @@ export async function loadModel(spec: ModelSpec, hub: HubOptions): Promise<Loade
   configureTransformers(source, hub);
   const device = chooseDevice(spec.device, devicesHere());
   const dtype = chooseDtype(spec.dtype, await availableDtypes(source));
-  const { location, options } = pretrainedOptions(source);
-  const tokenizer = await AutoTokenizer.from_pretrained(location, options).catch((error: unknown) => {
-    throw new ModelLoadError(`The tokenizer of '${spec.source}' can't be loaded: ${messageOf(error)}.`, {
+  const tokenizer = await loadTokenizer(source, spec);
+  // while the weights load
+  const encoder = new PromptEncoder(tokenizer);
+  const encoderReady = encoder.warmUp().catch((error: unknown) => {
+    throw new ModelLoadError(`The tokenizer of '${spec.source}' can't be used: ${messageOf(error)}`, {
       cause: error,
     });
   });
-  const model = await loadWeights(source, spec, device, dtype);
-  const settings = readModelSettings(model, tokenizer);
-  const causalModel = await warmUp(wrapSession(model, spec), settings, spec);
+  encoderReady.catch(() => undefined); // awaited below, if the weights load
+  const weights = await loadWeights({ spec, source, device, dtype, hub });
+  const settings = readModelSettings(weights.pretrained, tokenizer);
+  const model = createCausalModel(weights, spec, settings.contextLength);
+  const batchInvariant = await tryOut(model, spec);
+  await encoderReady;
   const instanceId = randomUUID();
-  const generator = new TextGenerator({
+  const options = {
     instanceId,
-    model: causalModel,
+    limits: resolveLimits(spec),
     codec: createCodec(tokenizer, settings.beginOfSequence),
+    encoder,
     ...settings,
-  });
+  };
+  const generator =
+    model instanceof InPlaceCausalModel
+      ? new TextGenerator({ ...options, model })
+      : new TextGenerator({ ...options, model });
   const report = {
     instanceId,
     loadedAt: new Date().toISOString(),
     device,
     dtype,
     contextLength: settings.contextLength,
+    kvCache: weights.kvCache,
+    kvCacheReason: weights.kvCache === 'plain' ? weights.reason : undefined,
+    kvCacheTokens: model.blocks * model.blockTokens,
+    batchInvariant,
     pid: process.pid,
   };
   return { generator, report };
 }
 
-/** A model counts as loaded when it has run one token, not before: a graph can be read and still not run. */
-async function warmUp(
-  model: OnnxCausalModel,
-  { beginOfSequence }: ModelSettings,
-  { source }: ModelSpec,
-): Promise<OnnxCausalModel> {
+/**
+ * A model counts as loaded when it has run tokens, not before: a graph can be read and still not run.
+ * @returns whether what runs beside a sequence changes nothing for it
+ */
+async function tryOut(model: InPlaceCausalModel | PlainCausalModel, { source }: ModelSpec): Promise<boolean> {
   try {
-    argmax(await model.forward(model.createCache(), [beginOfSequence ?? 0]));
-    return model;
+    if (!(model instanceof InPlaceCausalModel)) {
+      await probeBatchEffect(model);
+      return true; // one sequence in a pass
+    }
+    const effect = await probeBatchEffect(model);
+    model.runsAlone = effect !== 'alone';
+    return effect !== 'all';
   } catch (error) {
     throw new ModelLoadError(`'${source}' was loaded but can't run: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
+async function loadTokenizer(source: ModelSource, spec: ModelSpec): Promise<PreTrainedTokenizer> {
+  const { location, options } = pretrainedOptions(source);
+  try {
+    return await AutoTokenizer.from_pretrained(location, options);
+  } catch (error) {
+    throw new ModelLoadError(`The tokenizer of '${spec.source}' can't be loaded: ${messageOf(error)}.`, {
+      cause: error,
+    });
   }
 }
 
@@ -113,57 +143,5 @@ async function availableDtypes(source: ModelSource): Promise<ConcreteDtype[]> {
       }
     default:
       return source satisfies never;
-  }
-}
-
-function pretrainedOptions(source: ModelSource): { location: string; options: { revision?: string } } {
-  return source.kind === 'folder'
-    ? { location: source.path, options: {} }
-    : { location: source.id, options: { revision: source.revision } };
-}
-
-async function loadWeights(
-  source: ModelSource,
-  spec: ModelSpec,
-  device: ConcreteDevice,
-  dtype: ConcreteDtype,
-): Promise<PreTrainedModel> {
-  const { location, options } = pretrainedOptions(source);
-  try {
-    return await AutoModelForCausalLM.from_pretrained(location, {
-      ...options,
-      device,
-      dtype,
-      session_options: sessionOptions(spec),
-    });
-  } catch (error) {
-    if (device !== 'cpu') throw new ModelLoadError(explainUnusableDevice(device, error), { cause: error });
-    const path =
-      source.kind === 'folder' ? join(source.path, onnxFile(dtype)) : `${source.id}/${onnxFile(dtype)}`;
-    throw new ModelLoadError(explainUnloadableOnnx(path, error), { cause: error });
-  }
-}
-
-function sessionOptions({ threads }: ModelSpec): InferenceSession.SessionOptions {
-  return {
-    // ONNX Runtime would count the host's cores, not the container's
-    intraOpNumThreads: threads ?? availableParallelism(),
-    // threads that spin between two operators take the cores that the server needs to send what they made: on two cores a
-    // fifth of the throughput
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-  };
-}
-
-function wrapSession(model: PreTrainedModel, spec: ModelSpec): OnnxCausalModel {
-  const sessions = model.sessions as Record<string, InferenceSession>;
-  try {
-    const session = sessions['model'];
-    if (session === undefined) throw new Error('it consists of several graphs');
-    return new OnnxCausalModel(session);
-  } catch (error) {
-    throw new ModelLoadError(
-      `'${spec.source}' is not a decoder-only text-generation model: ${messageOf(error)}.`,
-      { cause: error },
-    );
   }
 }

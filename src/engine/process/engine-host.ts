@@ -49,7 +49,8 @@ export class EngineHost {
     }
   }
 
-  #generate({ id, request, priority, stream }: Extract<ToEngine, { type: 'generate' }>): void {
+  #generate({ stream, ...submission }: Extract<ToEngine, { type: 'generate' }>): void {
+    const { id } = submission;
     if (!this.#model) {
       this.#send({
         type: 'failed',
@@ -62,7 +63,7 @@ export class EngineHost {
       event: (event) => this.#send({ type: 'event', id, event }),
       failed: (error) => this.#send({ type: 'failed', id, error: toWireError(error) }),
     };
-    this.#model.generator.submit(id, request, priority, stream ? sink : inOnePiece(sink));
+    this.#model.generator.submit(submission, stream ? sink : inOnePiece(sink));
   }
 }
 

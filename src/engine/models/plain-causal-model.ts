@@ -1,10 +1,12 @@
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
-import type { CausalModel } from './causal-model.js';
+import type { CausalModel, ForwardRow } from './causal-model.js';
 
 /** One sequence's keys and values, as the graph returned them: by input name, `[1, kv_heads, length, head_dim]` each. */
-export interface KvCache {
+export interface PlainCache {
   tensors: Record<string, Tensor>;
   length: number;
+  /** Reserved for it. */
+  blocks: number;
 }
 
 interface CacheInput {
@@ -20,35 +22,81 @@ const PAST = 'past_key_values.';
 /** Inputs besides the cache that a decoder may have; anything else is another kind of model. */
 const KNOWN_INPUTS = new Set(['input_ids', 'attention_mask', 'position_ids', 'num_logits_to_keep']);
 
+const BLOCK_TOKENS = 32;
+
 /**
  * A decoder exported for Transformers.js, run over its plain interface: each step feeds the cache as `past_key_values.*`
- * and keeps the `present.*` it returns. Names, element types and shapes are read off the session.
+ * and keeps the `present.*` it returns. Rows run one after the other. Names, element types and shapes are read off the
+ * session.
  */
-export class OnnxCausalModel implements CausalModel<KvCache> {
+export class PlainCausalModel implements CausalModel<PlainCache> {
   readonly vocabSize: number;
+  readonly blockTokens = BLOCK_TOKENS;
+  readonly blocks: number;
   readonly #session: InferenceSession;
   readonly #inputs: ReadonlySet<string>;
   readonly #cacheInputs: readonly CacheInput[];
+  #available: number;
 
-  /** @throws Error naming what the graph has that a decoder with a KV cache does not */
-  constructor(session: InferenceSession) {
+  /**
+   * @param cacheBytes most that the caches of all sequences may take, if a token takes so much
+   * @throws Error naming what the graph has that a decoder with a KV cache does not
+   */
+  constructor(session: InferenceSession, cacheBytes: (perToken: number) => number) {
     this.#session = session;
     this.#inputs = new Set(session.inputNames);
     this.#cacheInputs = readCacheInputs(session);
     this.vocabSize = readVocabSize(session);
+    const perToken = bytesPerToken(this.#cacheInputs);
+    this.blocks = Math.floor(cacheBytes(perToken) / (BLOCK_TOKENS * perToken));
+    this.#available = this.blocks;
   }
 
-  createCache(): KvCache {
+  get availableBlocks(): number {
+    return this.#available;
+  }
+
+  open(): PlainCache {
     const tensors = Object.fromEntries(
       this.#cacheInputs.map(({ name, type, heads, headDim }) => {
         const empty = type === 'float32' ? new Float32Array(0) : new Uint16Array(0);
         return [name, new Tensor(type, empty, [1, heads, 0, headDim])];
       }),
     );
-    return { tensors, length: 0 };
+    return { tensors, length: 0, blocks: 0 };
   }
 
-  async forward(cache: KvCache, tokens: readonly number[]): Promise<Float32Array> {
+  heldBlocks({ blocks }: PlainCache): number {
+    return blocks;
+  }
+
+  reserve(cache: PlainCache, count: number): boolean {
+    const more = Math.ceil((cache.length + count) / BLOCK_TOKENS) - cache.blocks;
+    if (more > this.#available) return false;
+    if (more > 0) {
+      cache.blocks += more;
+      this.#available -= more;
+    }
+    return true;
+  }
+
+  passes(rows: readonly ForwardRow<PlainCache>[]): ForwardRow<PlainCache>[][] {
+    return rows.map((row) => [row]);
+  }
+
+  async forward(rows: readonly ForwardRow<PlainCache>[]): Promise<Float32Array[]> {
+    const [row] = rows;
+    if (!row || rows.length > 1) throw new Error('this graph runs one sequence in a pass');
+    return [await this.#run(row.cache, row.tokens)];
+  }
+
+  close(cache: PlainCache): void {
+    this.#available += cache.blocks;
+    cache.blocks = 0;
+    cache.tensors = {};
+  }
+
+  async #run(cache: PlainCache, tokens: readonly number[]): Promise<Float32Array> {
     const outputs = await this.#session.run({ ...this.#feeds(cache.length, tokens), ...cache.tensors });
     cache.tensors = Object.fromEntries(
       this.#cacheInputs.map(({ name, present }) => [name, outputs[present] as Tensor]),
@@ -103,6 +151,14 @@ function readCacheInputs(session: InferenceSession): CacheInput[] {
   if (inputs.length === 0)
     throw new Error('the graph has no past_key_values inputs: it was exported without a KV cache');
   return inputs;
+}
+
+/** Of keys and values, all layers. */
+function bytesPerToken(inputs: readonly CacheInput[]): number {
+  return inputs.reduce(
+    (sum, { type, heads, headDim }) => sum + heads * headDim * (type === 'float32' ? 4 : 2),
+    0,
+  );
 }
 
 function readVocabSize(session: InferenceSession): number {

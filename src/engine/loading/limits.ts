@@ -1,0 +1,31 @@
+import { totalmem } from 'node:os';
+import type { Limits } from '../scheduling/scheduled.js';
+import type { ModelSpec } from '../types.js';
+
+const DEFAULTS: Limits = { maxRows: 32, backgroundRows: 1, prefillChunk: 128, stepTokens: 256 };
+/** Share of the machine's (or the container's) memory that a KV cache takes if nothing is said, and the most of it in bytes. */
+const MEMORY_SHARE = 0.25;
+const MOST_MEMORY = 2 ** 30;
+
+/** What a step may hold, with defaults for what the specification leaves open. */
+export function resolveLimits(spec: ModelSpec): Limits {
+  return {
+    maxRows: spec.maxRows ?? DEFAULTS.maxRows,
+    backgroundRows: spec.backgroundRows ?? DEFAULTS.backgroundRows,
+    prefillChunk: spec.prefillChunk ?? DEFAULTS.prefillChunk,
+    stepTokens: spec.stepTokens ?? DEFAULTS.stepTokens,
+  };
+}
+
+/**
+ * Most bytes that the KV cache may take. Memory is taken only as it is used; what no sequence of the model's context length in
+ * every row could use is not counted.
+ * @param needed bytes that `maxRows` sequences of the full context length take
+ */
+export function resolveCacheMemory({ kvCacheMemory }: ModelSpec, needed: number): number {
+  if (kvCacheMemory !== undefined) return kvCacheMemory;
+  const limit = process.constrainedMemory?.() ?? 0;
+  // without a limit, a number beyond any memory or 0
+  const memory = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return Math.min(memory * MEMORY_SHARE, MOST_MEMORY, needed);
+}

@@ -1,0 +1,180 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { AutoModelForCausalLM, type PreTrainedModel } from '@huggingface/transformers';
+import type { InferenceSession } from 'onnxruntime-node';
+import { ModelLoadError, messageOf } from '../errors.js';
+import { bytesPerToken } from '../models/in-place-memory.js';
+import { InPlaceCausalModel } from '../models/in-place-causal-model.js';
+import { PlainCausalModel } from '../models/plain-causal-model.js';
+import { prepareInPlaceGraph } from '../onnx/in-place-graph.js';
+import type { ConcreteDevice, ConcreteDtype, HubOptions, ModelSpec } from '../types.js';
+import { explainUnusableDevice } from './choose.js';
+import { resolveCacheMemory, resolveLimits } from './limits.js';
+import { explainUnloadableOnnx, onnxFile } from './model-folder.js';
+import type { ModelSource } from './model-source.js';
+import { withSessionsBy, type CreateSession } from './session-substitution.js';
+
+/** What is to be loaded, and how. */
+export interface WeightsRequest {
+  readonly spec: ModelSpec;
+  readonly source: ModelSource;
+  readonly device: ConcreteDevice;
+  readonly dtype: ConcreteDtype;
+  readonly hub: HubOptions;
+}
+
+/** The session that was made, and what it was made of. */
+export type LoadedWeights = {
+  /** What Transformers.js knows of the model besides its session. */
+  readonly pretrained: PreTrainedModel;
+  readonly session: InferenceSession;
+} & (
+  | { readonly kvCache: 'inplace'; readonly graph: InPlaceGraph }
+  | {
+      readonly kvCache: 'plain';
+      /** Why not in place, if that was tried. */
+      readonly reason: string | undefined;
+    }
+);
+
+type InPlaceGraph = Extract<Awaited<ReturnType<typeof prepareInPlaceGraph>>, { kind: 'ready' }>;
+
+/**
+ * Loads the weights through Transformers.js, over the rewritten graph where the KV cache is to stay in place.
+ * @throws ModelLoadError
+ */
+export async function loadWeights(request: WeightsRequest): Promise<LoadedWeights> {
+  const { spec, source, device, dtype, hub } = request;
+  checkMode(request);
+  let graph: InPlaceGraph | undefined;
+  let reason = spec.kvCache === 'plain' ? undefined : `it is for the CPU, and the model is on ${device}`;
+  const substitute = (original: CreateSession): CreateSession => {
+    if (spec.kvCache === 'plain' || device !== 'cpu') return original;
+    return async (model, options) => {
+      if (typeof model !== 'string') return original(model, options);
+      const prepared = await prepareInPlaceGraph({
+        modelFile: model,
+        cacheDir: join(hub.cacheDir, 'graphs'),
+      });
+      if (prepared.kind === 'unrecognised') {
+        reason = prepared.reason;
+        if (spec.kvCache === 'inplace') throw unrecognisedError(spec, prepared.reason);
+        return original(model, options);
+      }
+      graph = prepared;
+      return original(prepared.graph.model, withExtra(options, prepared.graph.extra));
+    };
+  };
+  const pretrained = await withSessionsBy(substitute, () => loadPretrained(source, spec, device, dtype));
+  const session = (pretrained.sessions as Record<string, InferenceSession>)['model'];
+  if (session === undefined) throw notADecoder(spec, 'it consists of several graphs');
+  return graph
+    ? { pretrained, session, kvCache: 'inplace', graph }
+    : { pretrained, session, kvCache: 'plain', reason };
+}
+
+/**
+ * The model as the step loop runs it.
+ * @param contextLength in tokens: what a sequence may take of the KV cache
+ * @throws ModelLoadError if the graph isn't a decoder with a KV cache, or the memory for the cache is too little
+ */
+export function createCausalModel(
+  weights: LoadedWeights,
+  spec: ModelSpec,
+  contextLength: number,
+): InPlaceCausalModel | PlainCausalModel {
+  const fullTokens = resolveLimits(spec).maxRows * contextLength;
+  const cacheBytes = (perToken: number): number => resolveCacheMemory(spec, fullTokens * perToken);
+  try {
+    const model =
+      weights.kvCache === 'inplace'
+        ? new InPlaceCausalModel({
+            session: weights.session,
+            layers: weights.graph.layers,
+            vocabSize: weights.graph.vocabSize,
+            cacheBytes: cacheBytes(bytesPerToken(weights.graph.layers)),
+            prefixCaching: spec.prefixCache ?? true,
+          })
+        : new PlainCausalModel(weights.session, cacheBytes);
+    if (model.blocks < 1) throw tooLittleMemory(spec);
+    return model;
+  } catch (error) {
+    if (error instanceof ModelLoadError) throw error;
+    throw notADecoder(spec, messageOf(error), error);
+  }
+}
+
+function checkMode({ spec, device }: WeightsRequest): void {
+  if (spec.kvCache !== 'inplace' || device === 'cpu') return;
+  throw new ModelLoadError(
+    `kvCache 'inplace' is for the CPU, and the model is to be loaded on ${device}. Set kvCache: auto or device: cpu.`,
+  );
+}
+
+async function loadPretrained(
+  source: ModelSource,
+  spec: ModelSpec,
+  device: ConcreteDevice,
+  dtype: ConcreteDtype,
+): Promise<PreTrainedModel> {
+  const { location, options } = pretrainedOptions(source);
+  try {
+    return await AutoModelForCausalLM.from_pretrained(location, {
+      ...options,
+      device,
+      dtype,
+      session_options: sessionOptions(spec),
+    });
+  } catch (error) {
+    if (error instanceof ModelLoadError) throw error;
+    if (device !== 'cpu') throw new ModelLoadError(explainUnusableDevice(device, error), { cause: error });
+    const path =
+      source.kind === 'folder' ? join(source.path, onnxFile(dtype)) : `${source.id}/${onnxFile(dtype)}`;
+    throw new ModelLoadError(explainUnloadableOnnx(path, error), { cause: error });
+  }
+}
+
+/** What Transformers.js is asked for. */
+export function pretrainedOptions(source: ModelSource): {
+  location: string;
+  options: { revision?: string };
+} {
+  return source.kind === 'folder'
+    ? { location: source.path, options: {} }
+    : { location: source.id, options: { revision: source.revision } };
+}
+
+function sessionOptions({ threads }: ModelSpec): InferenceSession.SessionOptions {
+  return {
+    // ONNX Runtime would count the host's cores, not the container's
+    intraOpNumThreads: threads ?? availableParallelism(),
+    // how long threads wait for the next operator awake. Not at all costs a quarter of the speed of one sequence; the default, a
+    // millisecond, takes the cores from the server that has to send what they made, and doubles a step where others need them
+    extra: { session: { intra_op: { allow_spinning: '1', spin_duration_us: '20' } } },
+  };
+}
+
+/** Both trees of session configuration entries in one. */
+function withExtra(
+  options: InferenceSession.SessionOptions,
+  session: Readonly<Record<string, unknown>>,
+): InferenceSession.SessionOptions {
+  const own = options.extra?.['session'] as Record<string, unknown> | undefined;
+  return { ...options, extra: { ...options.extra, session: { ...own, ...session } } };
+}
+
+function unrecognisedError({ source }: ModelSpec, reason: string): ModelLoadError {
+  return new ModelLoadError(
+    `kvCache 'inplace' does not understand the graph of '${source}': ${reason}. Set kvCache: auto or plain.`,
+  );
+}
+
+function notADecoder({ source }: ModelSpec, reason: string, cause?: unknown): ModelLoadError {
+  return new ModelLoadError(`'${source}' is not a decoder-only text-generation model: ${reason}.`, { cause });
+}
+
+function tooLittleMemory({ name }: ModelSpec): ModelLoadError {
+  return new ModelLoadError(
+    `The memory for the KV cache of '${name}' does not hold a single block. Raise kvCacheMemory.`,
+  );
+}

@@ -1,0 +1,44 @@
+/** A sequence's part of the KV cache. */
+export interface SequenceCache {
+  /** Tokens whose keys and values are in it. */
+  readonly length: number;
+}
+
+/** Tokens to run for one sequence, behind what its cache holds; room for them was reserved. */
+export interface ForwardRow<Cache> {
+  readonly cache: Cache;
+  /** At least one. */
+  readonly tokens: readonly number[];
+}
+
+/**
+ * A decoder-only language model as the step loop sees it: tokens in, logits out, with a part of the KV cache for each
+ * sequence. The loop never sees a tensor, and tests can put any function in the model's place.
+ *
+ * The cache is counted in blocks; `reserve` is where a full cache shows.
+ */
+export interface CausalModel<Cache extends SequenceCache = SequenceCache> {
+  readonly vocabSize: number;
+  /** Tokens in one block of the cache. */
+  readonly blockTokens: number;
+  /** Blocks of the whole cache. */
+  readonly blocks: number;
+  /** Blocks that a sequence could have now. */
+  readonly availableBlocks: number;
+  /** A cache for a sequence of these tokens. It may hold a beginning of them already, but never all of them. */
+  open(tokens: readonly number[]): Cache;
+  /** Blocks that this cache holds. */
+  heldBlocks(cache: Cache): number;
+  /** Makes room for `count` more tokens. @returns false, and nothing is changed, if there is none */
+  reserve(cache: Cache, count: number): boolean;
+  /** Splits what a step runs into passes that the graph can run at once. */
+  passes(rows: readonly ForwardRow<Cache>[]): ForwardRow<Cache>[][];
+  /**
+   * One pass: runs the rows, each with a cache of its own, and appends the tokens' keys and values to their caches. If it fails, the
+   * caches are as before.
+   * @returns the logits behind each row's last token, `[vocabSize]` each, the caller's to overwrite
+   */
+  forward(rows: readonly ForwardRow<Cache>[]): Promise<Float32Array[]>;
+  /** The sequence has ended or gives up its cache. What it held may serve others that begin alike. */
+  close(cache: Cache): void;
+}
