@@ -1,42 +1,93 @@
 /**
  * What Resident is compared with: a Transformers.js pipeline, loaded once, in the process that also answers HTTP.
- * Answers `GET /health/live` and, greedily, `POST /v1/completions` with `{"prompt": ..., "max_tokens": ...}`.
+ * Answers `GET /health/live` and, greedily, `POST /v1/completions` with `{"prompt": ..., "max_tokens": ...}`, and with
+ * `"stream": true` as OpenAI streams. The model is the folder `MODEL_FOLDER`, the port `PORT`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { basename, dirname } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { env, pipeline } from '@huggingface/transformers';
+import { env, pipeline, TextStreamer } from '@huggingface/transformers';
 
 interface CompletionBody {
   readonly prompt: string;
   readonly max_tokens: number;
+  readonly stream?: boolean;
+  readonly ignore_eos?: boolean;
 }
 
-env.allowRemoteModels = false;
-env.localModelPath = fileURLToPath(new URL('../models', import.meta.url));
+const folder = process.env['MODEL_FOLDER'] ?? fileURLToPath(new URL('../models/tales', import.meta.url));
 
-const generate = await pipeline('text-generation', 'tales', { dtype: 'q8' });
+env.allowRemoteModels = false;
+env.localModelPath = dirname(folder);
+
+const generate = await pipeline('text-generation', basename(folder), { dtype: 'q8' });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   switch (`${request.method} ${request.url}`) {
     case 'GET /health/live':
       return send(response, 200, { status: 'ok' });
-    case 'POST /v1/completions':
-      return send(response, 200, await complete((await json(request)) as CompletionBody));
+    case 'POST /v1/completions': {
+      const body = (await json(request)) as CompletionBody;
+      return body.stream === true ? stream(body, response) : send(response, 200, await complete(body));
+    }
     default:
       return send(response, 404, { error: { message: 'Not found.' } });
   }
 }
 
-async function complete({ prompt, max_tokens }: CompletionBody): Promise<object> {
-  const [output] = await generate(prompt, {
+async function complete(body: CompletionBody): Promise<object> {
+  const [output] = await generate(body.prompt, optionsOf(body));
+  const text = (output as { generated_text: string }).generated_text;
+  return { choices: [{ index: 0, text }], usage: usageOf(body.prompt, countTokens(text)) };
+}
+
+/**
+ * Every request goes straight to the pipeline, as requests do in such a server. The streamer holds text back until a word
+ * ends; a frame goes out with every token all the same, so that it is not the streamer that is timed.
+ */
+async function stream(body: CompletionBody, response: ServerResponse): Promise<void> {
+  const write = (data: object): void => {
+    response.write(`data: ${JSON.stringify(data)}\n\n`);
+  };
+  let tokens = 0;
+  let settled = '';
+  const sendSettled = (): void => {
+    write({ choices: [{ index: 0, text: settled, finish_reason: null }] });
+    settled = '';
+  };
+  const streamer = new TextStreamer(generate.tokenizer, {
+    skip_prompt: true,
+    callback_function: (text: string) => {
+      settled += text;
+    },
+    token_callback_function: () => {
+      tokens++;
+      sendSettled();
+    },
+  });
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  await generate(body.prompt, { ...optionsOf(body), streamer });
+  write({ choices: [{ index: 0, text: settled, finish_reason: 'length' }] });
+  write({ choices: [], usage: usageOf(body.prompt, tokens) });
+  response.end('data: [DONE]\n\n');
+}
+
+function optionsOf({ max_tokens, ignore_eos }: CompletionBody) {
+  return {
     max_new_tokens: max_tokens,
+    ...(ignore_eos === true ? { min_new_tokens: max_tokens } : {}),
     do_sample: false,
     return_full_text: false,
-  });
-  const text = (output as { generated_text: string }).generated_text;
-  const completion_tokens = generate.tokenizer.encode(text, { add_special_tokens: false }).length;
-  return { choices: [{ index: 0, text }], usage: { completion_tokens } };
+  };
+}
+
+function usageOf(prompt: string, completion_tokens: number): object {
+  return { prompt_tokens: countTokens(prompt), completion_tokens };
+}
+
+function countTokens(text: string): number {
+  return generate.tokenizer.encode(text, { add_special_tokens: false }).length;
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
@@ -45,6 +96,7 @@ function send(response: ServerResponse, status: number, body: object): void {
 
 createServer((request, response) => {
   answer(request, response).catch((error: unknown) => {
-    send(response, 500, { error: { message: String(error) } });
+    if (response.headersSent) response.destroy();
+    else send(response, 500, { error: { message: String(error) } });
   });
 }).listen(Number(process.env['PORT'] ?? 3001), '127.0.0.1');

@@ -16,6 +16,7 @@ export interface ServerProgram {
 export interface ChildServer {
   readonly name: string;
   readonly url: string;
+  readonly pid: number;
   /** Asks, then kills. */
   stop(): Promise<void>;
 }
@@ -42,7 +43,7 @@ export async function startServer({ name, args, env, readyPath }: ServerProgram)
     await stop();
     throw new Error(`${name} did not start`, { cause: error });
   }
-  return { name, url, stop };
+  return { name, url, pid: child.pid as number, stop };
 }
 
 async function waitUntilReady(child: ChildProcess, url: string): Promise<void> {
