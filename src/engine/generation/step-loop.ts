@@ -34,6 +34,8 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   readonly #inPass = new Set<Cache>();
   #running = false;
   #steps = 0;
+  /** An interactive sequence came since the step was planned. */
+  #overtaken = false;
   /** Less than the limit after a pass failed for want of memory. */
   #maxRows: number;
   #passesWithoutFailure = 0;
@@ -47,6 +49,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
 
   add(sequence: Sequence, sink: SequenceSink): void {
     this.#entries.set(sequence.id, new Entry(sequence, sink, this.#model));
+    if (sequence.priority === 'interactive') this.#overtaken = true;
     if (!this.#running) {
       this.#running = true;
       void this.#run();
@@ -67,13 +70,17 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   }
 
   async #step(): Promise<void> {
+    this.#overtaken = false;
     this.#admit();
     const running = [...this.#entries.values()].filter((entry) => entry.running);
     const { prefill, decode } = planStep(running, this.#limits, this.#steps++);
     // prompts first: their first token waits for nothing else then
     for (const planned of [prefill, decode]) {
       const rows = this.#reserve(planned);
-      for (const pass of this.#model.passes(rows)) await this.#runInParts(pass as StepRow<Cache>[]);
+      for (const pass of this.#model.passes(rows) as StepRow<Cache>[][]) {
+        if (this.#overtaken && isBackground(pass)) return;
+        await this.#runInParts(pass);
+      }
     }
   }
 
@@ -201,4 +208,8 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   #entry(id: number): Entry<Cache> {
     return this.#entries.get(id) as Entry<Cache>;
   }
+}
+
+function isBackground(pass: readonly StepRow<SequenceCache>[]): boolean {
+  return pass.every(({ entry }) => entry.priority === 'background');
 }

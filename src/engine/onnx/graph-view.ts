@@ -28,7 +28,7 @@ export class GraphView {
     );
     this.outputNames = new Set(graph.output.map(({ name }) => name));
     for (const node of graph.node) {
-      for (const name of node.output) this.#producers.set(name, node);
+      for (const name of node.output) if (name !== '') this.#producers.set(name, node);
       for (const name of consumedBy(node)) {
         const consumers = this.#consumers.get(name);
         if (consumers) consumers.push(node);

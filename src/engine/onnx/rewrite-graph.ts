@@ -37,9 +37,11 @@ export type Rewriting =
     };
 
 /**
- * Rewrites a decoder so that the KV cache stays with the caller: the graph reads the past in blocks and returns only the keys and
- * values of the new tokens. The model itself is left as it is. Of the new graph, over B rows of S new tokens (shorter rows filled up on the right) and a past in
- * NB blocks of T tokens, each of one row, at most MB in a row:
+ * Rewrites a decoder so that the KV cache stays with the caller: the graph reads the past in blocks and returns only the keys
+ * and values of the new tokens. The model itself is left as it is.
+ *
+ * The new graph runs B rows of S new tokens (shorter rows filled up on the right) over a past in NB blocks of T tokens, each of
+ * one row, at most MB in a row:
  *
  * | input | | |
  * |---|---|---|
@@ -119,8 +121,8 @@ function readSites(
   const runner = new TrialRunner(view, layers);
   const unchanged = runner.run(...SMALL_TRIALS[0], []);
   const sites = layers.map((layer) => {
-    const taker = view.consumers(layer.pastValue).find(({ opType }) => opType !== 'Shape');
-    if (taker !== undefined && isFusedAttention(taker)) return readFusedAttention(view, layer, taker);
+    const fused = view.consumers(layer.pastValue).find(isFusedAttention);
+    if (fused !== undefined) return readFusedAttention(view, layer, fused);
     return readConcatAttention(view, layer, unchanged);
   });
   const opaque = (newTokens: number) => sites.flatMap((site) => site.opaque(newTokens));

@@ -15,11 +15,13 @@ export interface StepPlan {
 
 /** So often the oldest prompt goes first, not the shortest. */
 const OLDEST_EVERY = 4;
+/** Most tokens of background prompts in one step: somebody who comes meanwhile waits for the end of the pass. */
+const BACKGROUND_TOKENS = 64;
 
 /**
  * Decides what the next step runs: every sequence that decodes, and as many pieces of prompts as the step has tokens
- * left for, at least one. A piece is the chunk or what is left of the prompt, never less: where a prompt is cut depends on nothing
- * that runs beside it, and so doesn't its result.
+ * left for, at least one. A piece is the chunk (of its priority) or what is left of the prompt, never less: where a prompt is cut
+ * depends on nothing that runs beside it, and so doesn't its result.
  *
  * Interactive prompts go first, and background ones only in a step without them; the prompt with the least left goes before longer
  * ones, which gives the least time to first token on average. But in every fourth step the oldest goes first, of whatever
@@ -40,7 +42,7 @@ export function planStep(running: Iterable<Scheduled>, limits: Limits, number: n
 
 function planPrefill(
   prompts: readonly Scheduled[],
-  { prefillChunk }: Limits,
+  limits: Limits,
   tokens: number,
   number: number,
 ): PlannedRow[] {
@@ -53,12 +55,16 @@ function planPrefill(
   // sorting is stable
   const order = [...oldest, ...others.toSorted((a, b) => pending(a) - pending(b))];
   const rows: PlannedRow[] = [];
-  let left = tokens;
+  let left = interactive.length > 0 ? tokens : Math.min(tokens, BACKGROUND_TOKENS);
   for (const sequence of order) {
-    const count = Math.min(pending(sequence), prefillChunk);
+    const count = Math.min(pending(sequence), chunkOf(sequence, limits));
     if (count > left && rows.length > 0) break;
     rows.push({ id: sequence.id, count });
     left -= count;
   }
   return rows;
+}
+
+function chunkOf({ priority }: Scheduled, { prefillChunk }: Limits): number {
+  return priority === 'interactive' ? prefillChunk : Math.min(prefillChunk, BACKGROUND_TOKENS);
 }

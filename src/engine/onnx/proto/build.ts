@@ -31,9 +31,9 @@ export function int(value: number): AttributeValue {
   return attribute({ type: AttributeType.INT, i: BigInt(value) });
 }
 
-/** A FLOAT attribute, rounded to float32 when it is written. */
+/** A FLOAT attribute, rounded to float32. */
 export function float(value: number): AttributeValue {
-  return attribute({ type: AttributeType.FLOAT, f: value });
+  return attribute({ type: AttributeType.FLOAT, f: Math.fround(value) });
 }
 
 /** An INTS attribute. */

@@ -23,7 +23,8 @@ export function decodeModel(bytes: Uint8Array): ModelProto {
 
 /** Writes a model into one array: one copy of the weights. */
 export function encodeModel(model: ModelProto): Uint8Array {
-  return Buffer.concat(modelChunks(model));
+  const { buffer, byteOffset, byteLength: length } = Buffer.concat(modelChunks(model));
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 /** Writes a model to a file; the weights are not copied on the way, so they may be large (ONNX's limit is 2 GB). */
