@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Injectable } from '@nestjs/common';
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -59,6 +60,7 @@ export class BatchRunner {
   ): Promise<BatchSummary> {
     const ending = new AbortController();
     const signals = AbortSignal.any([ending.signal, ...(signal ? [signal] : [])]);
+    setMaxListeners(0, signals); // one per line in flight
     const ahead: Promise<Answer>[] = [];
     let lines = 0;
     let failed = 0;

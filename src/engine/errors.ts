@@ -86,8 +86,11 @@ export class CancelledError extends ResidentError {
 
 /** The request's own deadline passed. */
 export class DeadlineError extends ResidentError {
-  constructor(message = 'The request did not end within its timeout.') {
-    super('deadline_exceeded', message, { param: 'timeout' });
+  constructor(
+    message = 'The request did not end within its timeout.',
+    details: ErrorDetails = { param: 'timeout' },
+  ) {
+    super('deadline_exceeded', message, details);
   }
 }
 
@@ -110,7 +113,7 @@ export function fromWireError({ code, message, param }: WireError): ResidentErro
     case 'cancelled':
       return new CancelledError(message);
     case 'deadline_exceeded':
-      return new DeadlineError(message);
+      return new DeadlineError(message, { param });
     case 'generation_failed':
       return new GenerationError(message, { param });
     case 'engine_restarted':

@@ -6,7 +6,8 @@ const BITS = 11;
 const SIZE = 2 ** BITS;
 const RANGE = 32;
 const SCALE = SIZE ** 2 / RANGE;
-const COARSE = Float64Array.from({ length: SIZE }, (_, i) => Math.exp((-i * SIZE) / SCALE));
+// one more: rounding may reach it
+const COARSE = Float64Array.from({ length: SIZE + 1 }, (_, i) => Math.exp((-i * SIZE) / SCALE));
 const FINE = Float64Array.from({ length: SIZE }, (_, i) => Math.exp(-i / SCALE));
 
 /** Values whose sum is kept. */
@@ -47,7 +48,7 @@ function exponentiateRange(
     const x = (max - (logits[i] as number)) * inverse;
     let weight = 0;
     if (x < RANGE) {
-      const fixed = (x * SCALE) | 0;
+      const fixed = (x * SCALE + 0.5) | 0;
       weight = (COARSE[fixed >>> BITS] as number) * (FINE[fixed & (SIZE - 1)] as number);
     } else if (Number.isNaN(x)) {
       weight = NaN;
@@ -75,6 +76,9 @@ export function maximum(values: Float32Array): number {
     if (v2 > c) c = v2;
     if (v3 > d) d = v3;
   }
-  for (let i = whole; i < values.length; i++) a = Math.max(a, values[i] as number);
+  for (let i = whole; i < values.length; i++) {
+    const value = values[i] as number;
+    if (value > a) a = value; // Math.max would let a NaN win
+  }
   return Math.max(a, b, c, d);
 }

@@ -68,9 +68,9 @@ interface Candidate {
  * @throws Error if no value is a number: the forward pass went wrong
  */
 export function argmax(values: Float32Array): number {
-  const best = values.indexOf(maximum(values));
-  if (best < 0) throw new Error('the logits are not numbers (NaN)');
-  return best;
+  const max = maximum(values);
+  if (max === -Infinity) throw new Error('the logits are not numbers (NaN)');
+  return values.indexOf(max);
 }
 
 function weigh(
@@ -139,6 +139,7 @@ function sum(candidates: readonly Candidate[]): number {
 
 function drawFrom(candidates: readonly Candidate[], draw: number): number {
   let target = draw * sum(candidates);
+  if (Number.isNaN(target)) throw new Error('the logits are not numbers (NaN)');
   for (const { token, weight } of candidates) {
     target -= weight;
     if (target < 0) return token;

@@ -36,6 +36,8 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   #steps = 0;
   /** An interactive sequence came since the step was planned. */
   #overtaken = false;
+  /** The last step was ended early for it: this one isn't, so that background work goes on however many come. */
+  #cutShort = false;
   /** Less than the limit after a pass failed for want of memory. */
   #maxRows: number;
   #passesWithoutFailure = 0;
@@ -78,10 +80,14 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     for (const planned of [prefill, decode]) {
       const rows = this.#reserve(planned);
       for (const pass of this.#model.passes(rows) as StepRow<Cache>[][]) {
-        if (this.#overtaken && isBackground(pass)) return;
+        if (this.#overtaken && !this.#cutShort && isBackground(pass)) {
+          this.#cutShort = true;
+          return;
+        }
         await this.#runInParts(pass);
       }
     }
+    this.#cutShort = false;
   }
 
   #admit(): void {
@@ -157,12 +163,15 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   }
 
   /**
-   * A pass fails when there isn't the memory for it, or because of one of its rows: its halves are run by themselves, down to the
-   * one that fails alone. From then on fewer rows run at once.
+   * A pass fails when there isn't the memory for it: from then on fewer rows run at once. Or because of one of its rows: its
+   * halves are run by themselves, down to the one that fails alone, and then it wasn't their number.
    */
   async #onFailure(rows: readonly StepRow<Cache>[], error: unknown): Promise<void> {
     const half = Math.ceil(rows.length / 2);
-    if (rows.length === 1) return this.#fail((rows[0] as StepRow<Cache>).entry, error);
+    if (rows.length === 1) {
+      this.#maxRows = this.#limits.maxRows;
+      return this.#fail((rows[0] as StepRow<Cache>).entry, error);
+    }
     this.#maxRows = Math.max(this.#limits.backgroundRows + 1, Math.min(this.#maxRows, half));
     this.#passesWithoutFailure = 0;
     await this.#runPass(rows.slice(0, half));

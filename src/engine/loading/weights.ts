@@ -37,6 +37,9 @@ export type LoadedWeights = {
     }
 );
 
+/** Four blocks: what a model is tried out with when it is loaded. */
+const LEAST_CACHE_TOKENS = 128;
+
 type InPlaceGraph = Extract<Awaited<ReturnType<typeof prepareInPlaceGraph>>, { kind: 'ready' }>;
 
 /**
@@ -84,7 +87,11 @@ export function createCausalModel(
   contextLength: number,
 ): InPlaceCausalModel | PlainCausalModel {
   const fullTokens = resolveLimits(spec).maxRows * contextLength;
-  const cacheBytes = (perToken: number): number => resolveCacheMemory(spec, fullTokens * perToken);
+  const cacheBytes = (perToken: number): number => {
+    const bytes = resolveCacheMemory(spec, fullTokens * perToken);
+    if (bytes < LEAST_CACHE_TOKENS * perToken) throw tooLittleMemory(spec, LEAST_CACHE_TOKENS * perToken);
+    return bytes;
+  };
   try {
     const model =
       weights.kvCache === 'inplace'
@@ -96,7 +103,6 @@ export function createCausalModel(
             prefixCaching: spec.prefixCache ?? true,
           })
         : new PlainCausalModel(weights.session, cacheBytes);
-    if (model.blocks < 1) throw tooLittleMemory(spec);
     return model;
   } catch (error) {
     if (error instanceof ModelLoadError) throw error;
@@ -173,8 +179,8 @@ function notADecoder({ source }: ModelSpec, reason: string, cause?: unknown): Mo
   return new ModelLoadError(`'${source}' is not a decoder-only text-generation model: ${reason}.`, { cause });
 }
 
-function tooLittleMemory({ name }: ModelSpec): ModelLoadError {
+function tooLittleMemory({ source }: ModelSpec, least: number): ModelLoadError {
   return new ModelLoadError(
-    `The memory for the KV cache of '${name}' does not hold a single block. Raise kvCacheMemory.`,
+    `The KV cache of '${source}' needs at least ${Math.ceil(least / 1024)} kb to run anything. Raise kvCacheMemory.`,
   );
 }

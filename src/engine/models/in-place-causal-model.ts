@@ -112,7 +112,11 @@ export class InPlaceCausalModel implements CausalModel<KvRow> {
       return { ...passInputs([row], blocks.length * BLOCK_TOKENS, 1), ...this.#memory.joined(blocks) };
     }
     const count = this.#kv.activate(rows.map(({ cache }) => cache));
-    const decode = rows.map(({ cache, tokens }) => ({ tokens, past: cache.length, blocks: cache.blocks }));
+    const decode = rows.map(({ cache, tokens }) => {
+      // a block that was reserved for these tokens holds what its last owner left there
+      const blocks = cache.blocks.slice(0, Math.ceil(cache.length / BLOCK_TOKENS));
+      return { tokens, past: cache.length, blocks };
+    });
     return { ...passInputs([...decode, ...alone], BLOCK_TOKENS, count), ...this.#memory.blocks(count) };
   }
 }

@@ -131,6 +131,8 @@ export class InPlaceMemory {
     const stride = this.#blockTokens * headDim;
     for (let token = 0; token < tokens.length; token++) {
       const { block, offset } = tokens[token] as TokenPlace;
+      // what its last owner left behind is masked, but a NaN would show through any mask
+      if (offset === 0) data.fill(0, block * blockSize, (block + 1) * blockSize);
       let from = (firstStep + token) * headDim;
       let to = block * blockSize + offset * headDim;
       for (let head = 0; head < kvHeads; head++) {

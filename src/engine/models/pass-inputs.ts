@@ -73,7 +73,12 @@ function blockInputs(rows: readonly PassRow[], width: number, count: number): Re
     rows.forEach(({ blocks }, row) => blocks.forEach((block, i) => visit(block, row, row * width + i)));
   return {
     valid: new Tensor('float32', valid, [B, 1, width]),
-    table: int64([B, width], (set) => each((block, _, slot) => set(slot, block))),
+    // filled up with a block of the row's own: weighed with 0, but 0 times another row's NaN would be NaN
+    table: int64([B, width], (set) =>
+      rows.forEach(({ blocks }, row) => {
+        for (let i = 0; i < width; i++) set(row * width + i, blocks[i] ?? blocks[0] ?? 0);
+      }),
+    ),
     block_row: int64([count], (set) => each((block, row) => set(block, row))),
     block_slot: int64([count], (set) => each((block, _, slot) => set(block, slot))),
   };

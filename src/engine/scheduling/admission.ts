@@ -48,7 +48,8 @@ class Planner {
   readonly #rowsOf = new Map<string, number>();
   #rows = 0;
   #available: number;
-  readonly #hasBackground: boolean;
+  /** Background sequences, with a row or not. */
+  readonly #background: number;
 
   constructor(all: readonly Scheduled[], limits: Limits, room: CacheRoom) {
     this.#limits = limits;
@@ -61,7 +62,7 @@ class Planner {
       background: waiting.filter(({ priority }) => priority === 'background'),
     };
     const background = byArrival.filter(({ priority }) => priority === 'background');
-    this.#hasBackground = background.length > 0;
+    this.#background = background.length;
     this.#preemptible = background.filter(({ running }) => running);
     this.#evictable = [
       // also those that hold nothing yet: room for what they will run is kept
@@ -74,7 +75,7 @@ class Planner {
   }
 
   admitInteractive(): void {
-    const kept = this.#hasBackground ? this.#limits.backgroundRows : 0;
+    const kept = Math.min(this.#limits.backgroundRows, this.#background);
     let rows = this.#rows - this.#preemptible.length;
     for (let next = this.#next('interactive'); next; next = this.#next('interactive')) {
       if (rows >= this.#limits.maxRows - kept || !this.#makeRoom(next)) return;
