@@ -21,7 +21,12 @@ it('completes', async () => {
   const completion = await client.completions.create({ ...GREEDY, prompt: PROMPT });
   expect(completion.choices[0]?.text.length).toBeGreaterThan(0);
   expect(completion.choices[0]?.finish_reason).toBe('length');
-  expect(completion.usage).toEqual({ prompt_tokens: 5, completion_tokens: 12, total_tokens: 17 });
+  expect(completion.usage).toEqual({
+    prompt_tokens: 5,
+    completion_tokens: 12,
+    total_tokens: 17,
+    prompt_tokens_details: { cached_tokens: 0 },
+  });
 });
 
 it('streams a completion: the same text, piece by piece', async () => {

@@ -34,7 +34,12 @@ it("answers in OpenAI's format", async () => {
         finish_reason: 'length',
       },
     ],
-    usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+    usage: {
+      prompt_tokens: 3,
+      completion_tokens: 2,
+      total_tokens: 5,
+      prompt_tokens_details: { cached_tokens: 2 },
+    },
   });
 });
 
@@ -98,7 +103,7 @@ it('gives choices and log-probabilities', async () => {
   ];
   fake.models.script = async function* () {
     yield { type: 'start', instanceId: INSTANCE, promptTokens: 3 };
-    const usage = { promptTokens: 3, completionTokens: 1 };
+    const usage = { promptTokens: 3, cachedTokens: 1, completionTokens: 1 };
     yield { type: 'finish', finishReason: 'stop', text: 'Hé', usage, logprobs };
   };
   const { body } = await chat({ n: 2, logprobs: true, top_logprobs: 1 });
@@ -114,7 +119,12 @@ it('gives choices and log-probabilities', async () => {
     { index: 0, logprobs: { content, refusal: null } },
     { index: 1, logprobs: { content, refusal: null } },
   ]);
-  expect(body['usage']).toEqual({ prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 });
+  expect(body['usage']).toEqual({
+    prompt_tokens: 3,
+    completion_tokens: 2,
+    total_tokens: 5,
+    prompt_tokens_details: { cached_tokens: 1 },
+  });
 });
 
 it.each([

@@ -30,7 +30,12 @@ describe('POST /v1/completions', () => {
       created: expect.any(Number) as number,
       model: 'tales',
       choices: [{ index: 0, text: 'Hello world', logprobs: null, finish_reason: 'length' }],
-      usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
+      usage: {
+        prompt_tokens: 3,
+        completion_tokens: 3,
+        total_tokens: 6,
+        prompt_tokens_details: { cached_tokens: 2 },
+      },
     });
   });
 
@@ -72,7 +77,12 @@ describe('POST /v1/completions', () => {
       { index: 1, text: 'b' },
       { index: 2, text: 'c' },
     ]);
-    expect(body['usage']).toEqual({ prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 });
+    expect(body['usage']).toEqual({
+      prompt_tokens: 9,
+      completion_tokens: 3,
+      total_tokens: 12,
+      prompt_tokens_details: { cached_tokens: 6 },
+    });
   });
 
   it.each([
@@ -118,7 +128,12 @@ describe('choices, log-probabilities and echo', () => {
     fake.models.script = ({ prompt, seed }) => saying(`${prompt.kind === 'text' ? prompt.text : ''}${seed}`);
     const { body } = await complete({ model: 'tales', prompt: ['a', 'b'], n: 2, seed: 5 });
     expect((body['choices'] as { text: string }[]).map(({ text }) => text)).toEqual(['a5', 'a6', 'b5', 'b6']);
-    expect(body['usage']).toEqual({ prompt_tokens: 6, completion_tokens: 4, total_tokens: 10 });
+    expect(body['usage']).toEqual({
+      prompt_tokens: 6,
+      completion_tokens: 4,
+      total_tokens: 10,
+      prompt_tokens_details: { cached_tokens: 4 },
+    });
   });
 
   it('n choices at the end of the safe integers have seeds of their own, too', async () => {
@@ -155,7 +170,7 @@ describe('choices, log-probabilities and echo', () => {
   it("are told in OpenAI's lists", async () => {
     fake.models.script = async function* () {
       yield { type: 'start', instanceId: INSTANCE, promptTokens: 3 };
-      const usage = { promptTokens: 3, completionTokens: 2 };
+      const usage = { promptTokens: 3, cachedTokens: 0, completionTokens: 2 };
       yield { type: 'finish', finishReason: 'length', text: 'Hello world', usage, logprobs: LOGPROBS };
     };
     const { body } = await complete({ ...MINIMAL, logprobs: 1 });
@@ -172,7 +187,7 @@ describe('choices, log-probabilities and echo', () => {
         type: 'finish',
         finishReason: 'length',
         text: '',
-        usage: { promptTokens: 3, completionTokens: 2 },
+        usage: { promptTokens: 3, cachedTokens: 0, completionTokens: 2 },
       };
     };
     const response = await fetch(`${fake.url}/v1/completions`, {
@@ -197,7 +212,7 @@ describe('choices, log-probabilities and echo', () => {
         type: 'finish',
         finishReason: 'length',
         text: '',
-        usage: { promptTokens: 3, completionTokens: 1 },
+        usage: { promptTokens: 3, cachedTokens: 0, completionTokens: 1 },
       };
     };
     const body = { ...MINIMAL, echo: true };
@@ -244,7 +259,12 @@ describe('POST /v1/completions, streamed', () => {
     const chunks = frames.slice(0, -1).map((frame) => JSON.parse(frame) as Record<string, unknown>);
     expect(chunks.at(-1)).toMatchObject({
       choices: [],
-      usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
+      usage: {
+        prompt_tokens: 3,
+        completion_tokens: 3,
+        total_tokens: 6,
+        prompt_tokens_details: { cached_tokens: 2 },
+      },
     });
     expect(chunks.slice(0, -1).every(({ usage }) => usage === null)).toBe(true);
   });

@@ -16,10 +16,10 @@ beforeEach(() => {
 });
 
 const GENERATE = `query ($input: GenerateInput!) {
-  generate(input: $input) { text finishReason instanceId usage { promptTokens completionTokens } }
+  generate(input: $input) { text finishReason instanceId usage { promptTokens cachedTokens completionTokens } }
 }`;
 const STREAM = `subscription ($input: GenerateInput!) {
-  generate(input: $input) { text finishReason instanceId usage { promptTokens completionTokens } }
+  generate(input: $input) { text finishReason instanceId usage { promptTokens cachedTokens completionTokens } }
 }`;
 const generate = (input: object) => query(fake.url, GENERATE, { input });
 
@@ -35,7 +35,7 @@ describe('query generate', () => {
           text: 'Hello world',
           finishReason: 'length',
           instanceId: INSTANCE,
-          usage: { promptTokens: 3, completionTokens: 3 },
+          usage: { promptTokens: 3, cachedTokens: 2, completionTokens: 3 },
         },
       },
     });
@@ -113,7 +113,7 @@ describe('subscription generate', () => {
         text: '',
         finishReason: 'length',
         instanceId: INSTANCE,
-        usage: { promptTokens: 3, completionTokens: 3 },
+        usage: { promptTokens: 3, cachedTokens: 2, completionTokens: 3 },
       },
     ]);
   });

@@ -1,7 +1,7 @@
 import { AutoModelForCausalLM, AutoTokenizer, env, type Tensor } from '@huggingface/transformers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ModelProvider, collect, type ModelRequest } from '../../src/index.js';
-import { post, readSse, startApp, type TestApp } from '../support/app.js';
+import { post, readSse, startApp, testConfig, type TestApp } from '../support/app.js';
 import { TALES } from '../support/models.js';
 import { until } from '../support/server.js';
 
@@ -27,7 +27,8 @@ const PROMPTS = [
 ];
 
 describe('greedy text', () => {
-  it("equals Transformers.js's own generate()", async () => {
+  it("equals Transformers.js's own generate() where the graph is run as it is", async () => {
+    const plain = await startApp(testConfig([{ ...TALES, kvCache: 'plain' }]));
     env.allowRemoteModels = false;
     const tokenizer = await AutoTokenizer.from_pretrained(TALES.source);
     const model = await AutoModelForCausalLM.from_pretrained(TALES.source, { dtype: 'q8', device: 'cpu' });
@@ -38,9 +39,11 @@ describe('greedy text', () => {
       const expected = tokenizer.decode(tokens.map(Number).slice(inputs.input_ids.dims[1]), {
         skip_special_tokens: true,
       });
-      expect((await generate(prompt, { temperature: 0, maxTokens: 120 })).text).toBe(expected);
+      const request = text(prompt, { temperature: 0, maxTokens: 120 });
+      expect((await collect(plain.app.get(ModelProvider).generate(request))).text).toBe(expected);
     }
     await model.dispose();
+    await plain.close();
   });
 
   it('does not depend on what else runs', async () => {
@@ -114,7 +117,7 @@ describe('the end of a text', () => {
     const { finishReason, usage } = await generate('Once upon a time', { temperature: 0, maxTokens: 7 });
     expect({ finishReason, usage }).toEqual({
       finishReason: 'length',
-      usage: { promptTokens: 5, completionTokens: 7 },
+      usage: { promptTokens: 5, cachedTokens: 0, completionTokens: 7 },
     });
   });
 
@@ -141,6 +144,7 @@ describe('prompts', () => {
   it('that are empty begin with the token that begins a text', async () => {
     expect((await generate('', { temperature: 0, maxTokens: 3 })).usage).toEqual({
       promptTokens: 1,
+      cachedTokens: 0,
       completionTokens: 3,
     });
   });

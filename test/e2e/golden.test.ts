@@ -73,6 +73,58 @@ describe.skipIf(!GOLDEN)(`golden greedy texts, token for token (${GOLDEN_SKIP})`
     );
   });
 
+  it.each([0, 1, 2])('come from REST with 16 in flight, in whatever order they came (%i)', async (first) => {
+    const asked = Array.from(
+      { length: 16 },
+      (_, i) => completions()[(first + i * (first + 1)) % rows.length],
+    );
+    const answers = await Promise.all(
+      asked.map((row) =>
+        post(`${server.url}/v1/completions`, {
+          model: 'stories',
+          prompt: row?.prompt,
+          temperature: 0,
+          max_tokens: NEW_TOKENS,
+        }),
+      ),
+    );
+    expect(answers.map(({ body }) => (body['choices'] as { text: string }[])[0]?.text)).toEqual(
+      asked.map((row) => row?.completion),
+    );
+  });
+
+  it('come from REST while others come, sample and go away', async () => {
+    const leaving = new AbortController();
+    const others = Array.from({ length: 12 }, (_, i) =>
+      fetch(`${server.url}/v1/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          model: 'stories',
+          prompt: `Other ${i}`,
+          max_tokens: 20 + 30 * i,
+          stream: true,
+        }),
+        signal: leaving.signal,
+      })
+        .then((response) => response.text())
+        .catch(() => 'gone'),
+    );
+    const [first, ...rest] = completions().map(async ({ prompt, completion }) => {
+      const { body } = await post(`${server.url}/v1/completions`, {
+        model: 'stories',
+        prompt,
+        temperature: 0,
+        max_tokens: NEW_TOKENS,
+      });
+      expect(body).toMatchObject({ choices: [{ text: completion }] });
+    });
+    await others[0];
+    leaving.abort();
+    await Promise.all([first, ...rest]);
+    expect(await Promise.all(others)).toContain('gone');
+  });
+
   it('come from GraphQL', async () => {
     for (const { prompt, completion } of completions()) {
       const input = { model: 'stories', prompt, temperature: 0, maxTokens: NEW_TOKENS };

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createApp } from '../../src/bootstrap.js';
+import { modelSchema, type ModelConfig } from '../../src/config/config.schema.js';
 import { loadConfig, type LoadedConfig } from '../../src/config/load-config.js';
-import type { ResidentModelOptions } from '../../src/index.js';
 
 export interface TestApp {
   readonly app: NestExpressApplication;
@@ -13,11 +13,25 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-/** The default configuration with data in a temporary folder, a free port and the inbox at rest. */
-export function testConfig(models?: readonly ResidentModelOptions[]): LoadedConfig {
+/** A model's configuration; what it leaves open has the schema's defaults. */
+export type TestModel = Pick<ModelConfig, 'name' | 'source'> & Partial<ModelConfig>;
+
+/** The default configuration with data and cache in a temporary folder, a free port and the inbox at rest. */
+export function testConfig(models?: readonly TestModel[]): LoadedConfig {
   const data = mkdtempSync(join(tmpdir(), 'resident-test-'));
   const config = loadConfig({ RESIDENT_DATA: data, PORT: '0', LOG_LEVEL: 'error' });
-  return { ...config, models: models ? [...models] : config.models, batch: { ...config.batch, cron: null } };
+  return {
+    ...config,
+    models: models?.map(withDefaults) ?? config.models,
+    // nothing that another version of the rewriter has left behind
+    hub: { ...config.hub, cacheDir: join(data, 'cache') },
+    batch: { ...config.batch, cron: null },
+  };
+}
+
+function withDefaults(model: TestModel): ModelConfig {
+  const { name, source } = model;
+  return { ...modelSchema.parse({ name, source }), ...model };
 }
 
 /** The real application, listening, over real models. */

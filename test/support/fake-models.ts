@@ -94,7 +94,7 @@ export async function* saying(...texts: string[]): AsyncGenerator<GenerationEven
     type: 'finish',
     finishReason: 'length',
     text: '',
-    usage: { promptTokens: 3, completionTokens: texts.length },
+    usage: { promptTokens: 3, cachedTokens: 2, completionTokens: texts.length },
   };
 }
 

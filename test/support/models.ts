@@ -5,14 +5,14 @@ import type { ResidentModelOptions } from '../../src/index.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The embedded model. */
-export const TALES: ResidentModelOptions = {
+export const TALES = {
   name: 'tales',
   source: `${root}models/tales`,
   task: 'text-generation',
   device: 'auto',
   dtype: 'auto',
   load: 'await',
-};
+} as const satisfies ResidentModelOptions;
 
 interface GoldenTexts {
   readonly rows: readonly {
@@ -37,7 +37,7 @@ export const GOLDEN = existsSync(`${goldenFolder}/stories260K-expected.json`)
         device: 'auto',
         dtype: 'fp32',
         load: 'await',
-      } satisfies ResidentModelOptions,
+      } as const satisfies ResidentModelOptions,
       rows: (JSON.parse(readFileSync(`${goldenFolder}/stories260K-expected.json`, 'utf8')) as GoldenTexts)
         .rows,
     }

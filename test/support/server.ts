@@ -84,8 +84,8 @@ export class ServerProcess {
     await until(async () => this.output.includes(text));
   }
 
-  async enginePid(): Promise<number> {
-    const { body } = await get(`${this.url}/v1/models/tales`);
+  async enginePid(model = 'tales'): Promise<number> {
+    const { body } = await get(`${this.url}/v1/models/${model}`);
     return (body['resident'] as { pid: number }).pid;
   }
 

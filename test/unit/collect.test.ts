@@ -7,7 +7,12 @@ const EVENTS: readonly GenerationEvent[] = [
   { type: 'token', token: 1, text: 'Once ' },
   { type: 'token', token: 2, text: '' },
   { type: 'token', token: 3, text: 'upon' },
-  { type: 'finish', finishReason: 'length', text: ' a', usage: { promptTokens: 2, completionTokens: 3 } },
+  {
+    type: 'finish',
+    finishReason: 'length',
+    text: ' a',
+    usage: { promptTokens: 2, cachedTokens: 1, completionTokens: 3 },
+  },
 ];
 
 async function* streamOf(events: readonly GenerationEvent[], error?: Error): AsyncGenerator<GenerationEvent> {
@@ -21,7 +26,7 @@ describe('collect', () => {
       text: 'Once upon a',
       finishReason: 'length',
       instanceId: 'i-1',
-      usage: { promptTokens: 2, completionTokens: 3 },
+      usage: { promptTokens: 2, cachedTokens: 1, completionTokens: 3 },
     });
   });
 

@@ -5,8 +5,10 @@ import { EngineHost, type LoadModel } from '../../src/engine/process/engine-host
 import type { FromEngine, LoadReport, ToEngine } from '../../src/engine/protocol.js';
 import type { GenerationRequest } from '../../src/engine/types.js';
 import { settled } from './helpers/recorder.js';
+import { lettersEncoder } from './helpers/letters-encoder.js';
 import { generationDefaults } from './helpers/sampling.js';
-import { ScriptedModel, decodeLetters, encodeLetters } from './helpers/scripted-model.js';
+import { ScriptedModel, decodeLetters } from './helpers/scripted-model.js';
+import { LIMITS } from './helpers/step-loops.js';
 
 const REPORT: LoadReport = {
   instanceId: 'i-1',
@@ -14,6 +16,9 @@ const REPORT: LoadReport = {
   device: 'cpu',
   dtype: 'q8',
   contextLength: 100,
+  kvCache: 'inplace',
+  kvCacheTokens: 1000,
+  batchInvariant: true,
   pid: 7,
 };
 
@@ -31,16 +36,13 @@ const loadScripted: LoadModel = () =>
     generator: new TextGenerator({
       instanceId: REPORT.instanceId,
       model: new ScriptedModel(),
-      codec: {
-        beginOfSequence: undefined,
-        encode: encodeLetters,
-        decode: decodeLetters,
-        renderChat: () => '',
-      },
+      limits: LIMITS,
+      codec: { beginOfSequence: undefined, decode: decodeLetters },
+      encoder: lettersEncoder(),
       defaults: generationDefaults(),
       contextLength: REPORT.contextLength,
       endOfSequence: new Set(),
-    }) as unknown as Awaited<ReturnType<LoadModel>>['generator'],
+    }),
   });
 
 function hostOf(loadModel: LoadModel = loadScripted) {
@@ -48,6 +50,19 @@ function hostOf(loadModel: LoadModel = loadScripted) {
   const exit = vi.fn<() => void>();
   const host = new EngineHost(loadModel, (message) => void sent.push(message), exit);
   return { host, sent, exit };
+}
+
+/** The order to generate. */
+function generate(id: number, options: Partial<Extract<ToEngine, { type: 'generate' }>> = {}): ToEngine {
+  return {
+    type: 'generate',
+    id,
+    request: REQUEST,
+    priority: 'interactive',
+    client: '',
+    stream: true,
+    ...options,
+  };
 }
 
 /** What was sent about each generation, shortened to the kinds of messages. */
@@ -74,15 +89,15 @@ describe('EngineHost', () => {
 
   it('refuses to generate before a model is loaded', async () => {
     const { host, sent } = hostOf();
-    await host.receive({ type: 'generate', id: 5, request: REQUEST, priority: 'interactive', stream: true });
+    await host.receive(generate(5));
     expect(sent).toMatchObject([{ type: 'failed', id: 5, error: { code: 'model_loading' } }]);
   });
 
   it('sends the events of each generation under its id', async () => {
     const { host, sent } = hostOf();
     await host.receive(LOAD);
-    await host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive', stream: true });
-    await host.receive({ type: 'generate', id: 2, request: REQUEST, priority: 'background', stream: true });
+    await host.receive(generate(1));
+    await host.receive(generate(2, { priority: 'background' }));
     await settled();
     expect(kinds(sent, 1)).toEqual(['start', 'token', 'token', 'finish']);
     expect(kinds(sent, 2)).toEqual(['start', 'token', 'token', 'finish']);
@@ -95,7 +110,7 @@ describe('EngineHost', () => {
       [1, true],
       [2, false],
     ] as const) {
-      await host.receive({ type: 'generate', id, request: REQUEST, priority: 'interactive', stream });
+      await host.receive(generate(id, { stream }));
     }
     await settled();
     const text = (id: number) =>
@@ -112,20 +127,15 @@ describe('EngineHost', () => {
     const { host, sent } = hostOf();
     await host.receive(LOAD);
     const request = { ...REQUEST, maxTokens: 1000 };
-    await host.receive({ type: 'generate', id: 3, request, priority: 'interactive', stream: true });
+    await host.receive(generate(3, { request }));
+    await settled();
     expect(sent.at(-1)).toMatchObject({ type: 'failed', id: 3, error: { code: 'context_length_exceeded' } });
   });
 
   it('sends no more events of a generation that is cancelled', async () => {
     const { host, sent } = hostOf();
     await host.receive(LOAD);
-    const generating = host.receive({
-      type: 'generate',
-      id: 1,
-      request: REQUEST,
-      priority: 'interactive',
-      stream: true,
-    });
+    const generating = host.receive(generate(1));
     await host.receive({ type: 'cancel', id: 1 });
     await generating;
     await settled();
@@ -147,14 +157,8 @@ describe('EngineHost', () => {
   it('sends only what can be cloned into another process', async () => {
     const { host, sent } = hostOf();
     await host.receive(LOAD);
-    await host.receive({ type: 'generate', id: 1, request: REQUEST, priority: 'interactive', stream: true });
-    await host.receive({
-      type: 'generate',
-      id: 2,
-      request: { prompt: { kind: 'tokens', tokens: [-1] } },
-      priority: 'interactive',
-      stream: true,
-    });
+    await host.receive(generate(1));
+    await host.receive(generate(2, { request: { prompt: { kind: 'tokens', tokens: [-1] } } }));
     await settled();
     expect(sent.map((message) => structuredClone(message))).toEqual(sent);
   });

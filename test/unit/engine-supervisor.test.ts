@@ -46,6 +46,9 @@ class FakeEngine implements Engine {
       device: 'cpu',
       dtype: 'q8',
       contextLength: 8,
+      kvCache: 'inplace',
+      kvCacheTokens: 64,
+      batchInvariant: true,
       pid: 1,
     });
   }
@@ -177,7 +180,11 @@ describe('an engine that dies', () => {
   it('hands what was not answered to the next one, and fails it if there is none', async () => {
     await ready();
     const flight = () =>
-      new Flight({ request: REQUEST, priority: 'interactive', stream: true }, undefined, () => undefined);
+      new Flight(
+        { request: REQUEST, priority: 'interactive', client: '', stream: true },
+        undefined,
+        () => undefined,
+      );
     const first = flight();
     engine(0).retriable = [first];
     engine(0).die();
@@ -250,7 +257,7 @@ describe('the queue', () => {
       type: 'finish',
       finishReason: 'stop',
       text: '',
-      usage: { promptTokens: 1, completionTokens: 1 },
+      usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 },
     });
 
   it('refuses one more than it holds, of each priority, until one has ended', async () => {
@@ -285,7 +292,7 @@ describe('the end', () => {
       type: 'finish',
       finishReason: 'stop',
       text: 'b',
-      usage: { promptTokens: 1, completionTokens: 1 },
+      usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 },
     });
     await draining;
     expect((await generation).text).toBe('b');

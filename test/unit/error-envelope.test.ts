@@ -23,6 +23,7 @@ const STATUSES: Readonly<Record<ErrorCode, number>> = {
   engine_restarting: 503,
   engine_restarted: 503,
   queue_full: 429,
+  deadline_exceeded: 504,
   generation_failed: 500,
   model_load_failed: 500,
   engine_failed: 500,

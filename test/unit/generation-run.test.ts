@@ -8,7 +8,7 @@ function token(index: number, text: string): Indexed<GenerationEvent> {
 }
 
 function finish(index: number, finishReason: FinishReason, text: string): Indexed<GenerationEvent> {
-  const usage = { promptTokens: 2, completionTokens: index + 1 };
+  const usage = { promptTokens: 2, cachedTokens: 1, completionTokens: index + 1 };
   return { index, item: { type: 'finish', finishReason, text, usage } };
 }
 
@@ -35,7 +35,7 @@ describe('collectRun', () => {
         { index: 0, text: 'a!', finishReason: 'length', logprobs: [] },
         { index: 1, text: 'bB', finishReason: 'stop', logprobs: [] },
       ],
-      usage: { promptTokens: 4, completionTokens: 3 },
+      usage: { promptTokens: 4, cachedTokens: 2, completionTokens: 3 },
     });
   });
 });
@@ -43,15 +43,21 @@ describe('collectRun', () => {
 describe('usage', () => {
   it('adds up, and has its total in the names of OpenAI', () => {
     const sum = new RunUsage(1);
-    sum.add(0, { promptTokens: 1, completionTokens: 2 });
-    sum.add(1, { promptTokens: 10, completionTokens: 20 });
-    expect(formatUsage(sum.total)).toEqual({ prompt_tokens: 11, completion_tokens: 22, total_tokens: 33 });
+    sum.add(0, { promptTokens: 1, cachedTokens: 0, completionTokens: 2 });
+    sum.add(1, { promptTokens: 10, cachedTokens: 8, completionTokens: 20 });
+    expect(formatUsage(sum.total)).toEqual({
+      prompt_tokens: 11,
+      completion_tokens: 22,
+      total_tokens: 33,
+      prompt_tokens_details: { cached_tokens: 8 },
+    });
   });
 
   it('counts a prompt once, however many choices it has and whichever ends first', () => {
     const sum = new RunUsage(2);
     for (const index of [3, 1, 0, 2])
-      sum.add(index, { promptTokens: index < 2 ? 5 : 7, completionTokens: 1 });
-    expect(sum.total).toEqual({ promptTokens: 12, completionTokens: 4 });
+      sum.add(index, { promptTokens: index < 2 ? 5 : 7, cachedTokens: index, completionTokens: 1 });
+    // of the first choice: the others find in the cache what it left there
+    expect(sum.total).toEqual({ promptTokens: 12, cachedTokens: 2, completionTokens: 4 });
   });
 });

@@ -10,7 +10,7 @@ const FINISH: GenerationEvent = {
   type: 'finish',
   finishReason: 'length',
   text: '',
-  usage: { promptTokens: 1, completionTokens: 1 },
+  usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 },
 };
 const DONE = { done: true, value: undefined };
 

@@ -7,6 +7,20 @@ import { TALES } from '../support/models.js';
 import { temporaryFolder } from './helpers/temporary-folder.js';
 import { thrown } from './helpers/thrown.js';
 
+/** Of what a model's configuration may leave open. */
+const MODEL_DEFAULTS = {
+  task: 'text-generation',
+  device: 'auto',
+  dtype: 'auto',
+  kvCache: 'auto',
+  prefixCache: true,
+  maxRows: 32,
+  backgroundRows: 1,
+  prefillChunk: 128,
+  stepTokens: 256,
+  load: 'await',
+} as const;
+
 type Environment = Readonly<Record<string, string>>;
 
 function withFile(yaml: string): string {
@@ -27,7 +41,7 @@ describe('the defaults', () => {
     const config = loadConfig({});
     expect(config.server).toEqual({ host: '127.0.0.1', port: 3000, bodyLimit: '10mb', drainSeconds: 30 });
     expect(config.log).toEqual({ level: 'info' });
-    expect(config.models).toEqual([TALES]);
+    expect(config.models).toEqual([{ ...MODEL_DEFAULTS, ...TALES }]);
     expect(config.batch.cron).toBe('*/10 * * * * *');
   });
 
@@ -53,7 +67,7 @@ describe('the defaults', () => {
 
   it('fill in what a model leaves open', () => {
     expect(load('models: [{ name: a, source: owner/a }]').models).toEqual([
-      { name: 'a', source: 'owner/a', task: 'text-generation', device: 'auto', dtype: 'auto', load: 'await' },
+      { name: 'a', source: 'owner/a', ...MODEL_DEFAULTS },
     ]);
   });
 });

@@ -25,7 +25,7 @@ function pushAll(stream: GenerationStream, ...texts: readonly string[]): void {
     type: 'finish',
     finishReason: 'stop',
     text: '',
-    usage: { promptTokens: 1, completionTokens: texts.length },
+    usage: { promptTokens: 1, cachedTokens: 0, completionTokens: texts.length },
   });
 }
 

@@ -78,7 +78,15 @@ describe('the tokens that can be drawn', () => {
   });
 
   it('are with minP 1 those as probable as the best one', () => {
-    expectKept([3, 8, 1, 8], { minP: 1, seed: 1 });
+    for (const options of [{}, { topK: 4 }, { topP: 0.99 }])
+      expectKept([3, 8, 1, 8], { ...options, minP: 1, seed: 1 });
+  });
+
+  it('are with topP no more than reach it exactly', () => {
+    for (const options of [{}, { topK: 4 }]) {
+      expectKept([1, 1, 1, 1], { ...options, topP: 0.5, seed: 1 });
+      expectKept([1, 1, 1, 1], { ...options, topP: 0.75, seed: 1 });
+    }
   });
 
   it('are with topP after topK the nucleus of what topK left, as if that were all', () => {
@@ -96,6 +104,24 @@ describe('the tokens that can be drawn', () => {
         expectKept(values, { ...options, temperature, seed });
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('are the same wherever they are in a vocabulary of any size', () => {
+    const places = fc.record({
+      vocabulary: fc.integer({ min: 8, max: 700 }),
+      step: fc.constantFrom(1, 3, 5, 7),
+    });
+    fc.assert(
+      fc.property(weights, filters, places, seeds, (values, options, { vocabulary, step }, seed) => {
+        const spread = new Float32Array(vocabulary).fill(-Infinity);
+        const room = Math.floor((vocabulary - 1) / (values.length * step)) * step || 1;
+        const logits = logitsOf(values);
+        for (const [i, logit] of logits.entries())
+          spread[vocabulary - 1 - (values.length - 1 - i) * room] = logit;
+        const kept = keptOf(values, options).map((i) => vocabulary - 1 - (values.length - 1 - i) * room);
+        expect(ascending(drawMany({ ...options, seed }, spread, 1500))).toEqual(ascending(kept));
+      }),
     );
   });
 

@@ -41,6 +41,29 @@ function drawMany(options: Partial<SamplerOptions>, logits: Float32Array, count:
   return Array.from({ length: count }, () => draw(sampler, logits));
 }
 
+/** The probabilities of what is left of the softmax, by the book. */
+function expectedOf(logits: Float32Array, options: Partial<SamplerOptions>): number[] {
+  const { temperature, topK, topP, minP } = samplerOptions(options);
+  const probabilities = softmax(logits, temperature);
+  const order = nucleusOf(probabilities, 2).slice(0, topK || undefined);
+  const mass = order.reduce((sum, token) => sum + probabilities[token]!, 0);
+  const best = topP === 1 ? order : nucleusOf(probabilities, topP * mass).slice(0, order.length);
+  const kept = best.filter((token) => probabilities[token]! >= minP * probabilities[order[0]!]!);
+  const total = kept.reduce((sum, token) => sum + probabilities[token]!, 0);
+  return probabilities.map((probability, token) => (kept.includes(token) ? probability / total : 0));
+}
+
+/** Pearson's test: the sum for n tokens that are expected often enough is n - 1 on average, its deviation sqrt(2 (n - 1)). */
+function expectDistribution(logits: Float32Array, options: Partial<SamplerOptions>): void {
+  const count = 10_000;
+  const expected = expectedOf(logits, options);
+  const drawn = frequencies(drawMany({ ...options, seed: 42 }, logits, count), logits.length);
+  const often = expected.flatMap((share, token) => (share * count >= 5 ? [token] : []));
+  const terms = often.map((token) => (count * (drawn[token]! - expected[token]!) ** 2) / expected[token]!);
+  expect(terms.reduce((a, b) => a + b, 0)).toBeLessThan(often.length + 5 * Math.sqrt(2 * often.length));
+  expect([...expected.keys()].filter((token) => expected[token] === 0 && drawn[token]! > 0)).toEqual([]);
+}
+
 function frequencies(tokens: readonly number[], vocabulary: number): number[] {
   const counts = Array.from({ length: vocabulary }, () => 0);
   for (const token of tokens) counts[token]! += 1;
@@ -147,6 +170,37 @@ describe('sampling', () => {
     }
   });
 
+  it.each([1, 2, 5, 255, 256, 257, 515])(
+    'follows the softmax over many draws in a vocabulary of %i',
+    (vocabulary) => {
+      const logits = Float32Array.from({ length: vocabulary }, (_, i) => 2 * Math.sin(i * i + 1));
+      for (const options of [{}, { topP: 0.9 }, { temperature: 0.7, minP: 0.3 }, { topK: 10, topP: 0.8 }]) {
+        expectDistribution(logits, options);
+      }
+    },
+  );
+
+  it('finds every token of a vocabulary with more than one segment', () => {
+    for (const vocabulary of [257, 600]) {
+      const drawn = drawMany({ seed: 11 }, new Float32Array(vocabulary), 40 * vocabulary);
+      expect(new Set(drawn).size).toBe(vocabulary);
+    }
+  });
+
+  it('has no choice in a vocabulary of one', () => {
+    const one = new Float32Array([-3]);
+    for (const options of [
+      {},
+      { temperature: 0 },
+      { topK: 5 },
+      { topP: 0.01 },
+      { minP: 1 },
+      { topK: 1, topP: 0 },
+    ]) {
+      expect(draw(samplerOf(options), one)).toBe(0);
+    }
+  });
+
   it('never draws a token whose logit is minus infinity', () => {
     const logits = new Float32Array([-Infinity, 0, -Infinity, 0]);
     for (const topP of [1, 0.9]) {
@@ -157,32 +211,36 @@ describe('sampling', () => {
 });
 
 describe('logits of a pass that went wrong', () => {
-  it.each([
-    { temperature: 0, topP: 1 },
-    { temperature: 1, topP: 1 },
-    { temperature: 1, topP: 0.9 },
-  ])('throw at %o if none is a number', (options) => {
-    const sampler = samplerOf(options);
-    expect(() => sampler.sample(new Float32Array(8).fill(NaN))).toThrow('NaN');
+  const any = fc.record({
+    temperature: fc.constantFrom(0, 1),
+    topK: fc.constantFrom(0, 1, 3),
+    topP: fc.constantFrom(1, 0.9, 0),
+    minP: fc.constantFrom(0, 0.1, 1),
+    seed: seeds,
   });
 
-  it('give a token that exists, or throw, if some are NaN or infinite', () => {
-    const wild = fc.constantFrom(NaN, Infinity, -Infinity, 0, 1, 5);
-    const options = fc.record({
-      temperature: fc.constantFrom(0, 1),
-      topP: fc.constantFrom(1, 0.9),
-      seed: seeds,
-    });
+  it.each([NaN, -Infinity])('throw if all are %d, however a token is chosen', (value) => {
     fc.assert(
-      fc.property(fc.array(wild, { minLength: 1, maxLength: 10 }), options, (values, sampling) => {
+      fc.property(any, fc.integer({ min: 1, max: 10 }), (options, vocabulary) => {
+        const logits = new Float32Array(vocabulary).fill(value);
+        expect(() => samplerOf(options).sample(logits)).toThrow('NaN');
+      }),
+    );
+  });
+
+  it('give a token that may be, or throw, if some are NaN or infinite', () => {
+    const wild = fc.constantFrom(NaN, Infinity, -Infinity, 0, 1, 5);
+    fc.assert(
+      fc.property(fc.array(wild, { minLength: 1, maxLength: 10 }), any, (values, options) => {
         let token: number;
         try {
-          token = draw(samplerOf(sampling), new Float32Array(values));
+          token = draw(samplerOf(options), new Float32Array(values));
         } catch {
           return;
         }
         expect(values[token]).toBeGreaterThan(-Infinity);
       }),
+      { numRuns: 500 },
     );
   });
 });

@@ -18,7 +18,7 @@ function choosing(token: number): Float32Array {
 function take(sequence: Sequence, tokens: readonly number[]): GenerationEvent[] {
   const events: GenerationEvent[] = [];
   for (const token of tokens) {
-    events.push(...sequence.advance(sequence.nextInput(512).length, choosing(token)));
+    events.push(...sequence.advance(choosing(token)));
     if (events.at(-1)?.type === 'finish') break;
   }
   return events;
@@ -44,7 +44,7 @@ function tokensOf(events: readonly GenerationEvent[]): number[] {
 
 /** Has the sequence take what it will of these logits, again and again. */
 function takeOf(sequence: Sequence, logits: readonly number[], count: number): number[] {
-  const step = () => sequence.advance(sequence.nextInput(512).length, new Float32Array(logits));
+  const step = () => sequence.advance(new Float32Array(logits));
   return tokensOf(Array.from({ length: count }, step).flat());
 }
 
@@ -55,19 +55,24 @@ function textOf(events: readonly GenerationEvent[]): string {
 /** What a seed draws from 64 tokens of one probability. */
 function draw(seed: number): GenerationEvent[] {
   const sequence = sequenceOf({ id: 1, temperature: 1, seed, maxTokens: 20 });
-  return Array.from({ length: 20 }, () => sequence.advance(3, new Float32Array(64))).flat();
+  return Array.from({ length: 20 }, () => sequence.advance(new Float32Array(64))).flat();
 }
 
 describe('Sequence', () => {
-  it('gives nothing until the prompt is through, and then feeds each token back', () => {
-    const sequence = sequenceOf({ id: 1, promptTokens: [5, 6, 7, 8, 9] });
-    expect(sequence.nextInput(2)).toEqual([5, 6]);
-    expect(sequence.advance(2, choosing(0))).toEqual([]);
-    expect(sequence.nextInput(2)).toEqual([7, 8]);
-    expect(sequence.advance(2, choosing(0))).toEqual([]);
-    expect(sequence.nextInput(2)).toEqual([9]);
-    expect(sequence.advance(1, choosing(3))).toEqual([{ type: 'token', token: 3, text: 'D' }]);
-    expect(sequence.nextInput(2)).toEqual([3]);
+  it('has the tokens of prompt and completion, which the model has to run before the next', () => {
+    const sequence = sequenceOf({ id: 1, promptTokens: [5, 6, 7] });
+    expect(sequence.tokens).toEqual([5, 6, 7]);
+    expect(sequence.advance(choosing(3))).toEqual([{ type: 'token', token: 3, text: 'D' }]);
+    expect(sequence.tokens).toEqual([5, 6, 7, 3]);
+    expect(sequence.promptTokens).toEqual([5, 6, 7]);
+  });
+
+  it('tells with its end how many tokens of the prompt were in the cache', () => {
+    const sequence = sequenceOf({ id: 1, maxTokens: 1 });
+    sequence.cachedTokens = 2;
+    expect(sequence.advance(choosing(3)).at(-1)).toMatchObject({
+      usage: { promptTokens: 3, cachedTokens: 2, completionTokens: 1 },
+    });
   });
 
   it('finishes with length at its last token, which counts', () => {
@@ -77,7 +82,7 @@ describe('Sequence', () => {
       type: 'finish',
       finishReason: 'length',
       text: '',
-      usage: { promptTokens: 3, completionTokens: 3 },
+      usage: { promptTokens: 3, cachedTokens: 0, completionTokens: 3 },
     });
   });
 
@@ -209,7 +214,7 @@ describe('log-probabilities', () => {
       repetitionPenalty: 2,
     });
     for (let i = 0; i < 3; i++) {
-      const [event] = sequence.advance(sequence.nextInput(512).length, new Float32Array(64).fill(-1));
+      const [event] = sequence.advance(new Float32Array(64).fill(-1));
       expect(event).toMatchObject({ token: 5, logprobs: { token: 5, top: [{ token: 0 }] } });
       expect(event).toHaveProperty('logprobs.logprob', expect.closeTo(-Math.log(64), 9));
     }

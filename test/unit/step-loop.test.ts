@@ -1,128 +1,186 @@
-import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { StepLoop } from '../../src/engine/generation/step-loop.js';
-import type { SequenceOptions } from '../../src/engine/generation/sequence.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Recorder, settled } from './helpers/recorder.js';
-import { ScriptedModel, type Script, type TokenCache } from './helpers/scripted-model.js';
-import { sequenceOf } from './helpers/sequences.js';
+import { alone, LIMITS, loopOf, ONE_ROW, rowsOf, type Options } from './helpers/step-loops.js';
 
-type Options = Partial<SequenceOptions> & { readonly id: number };
-
-function loopOf(script: Script = {}) {
-  const model = new ScriptedModel(script);
-  const loop = new StepLoop<TokenCache>(model, 'instance-1');
-  const add = (options: Options, recorder = new Recorder()): Recorder => {
-    loop.add(sequenceOf(options), recorder);
-    return recorder;
-  };
-  return { model, loop, add };
-}
-
-async function alone(options: Options): Promise<Recorder> {
-  const recorder = loopOf().add(options);
-  await recorder.ended;
-  return recorder;
-}
-
-/** Whose passes ran, in order: a sequence is told by the first token of its prompt. */
-function passes({ calls }: ScriptedModel): number[] {
-  return calls.map(({ cache, tokens }) => cache[0] ?? tokens[0]!);
-}
+afterEach(() => vi.useRealTimers());
 
 describe('StepLoop', () => {
   it('gives a start, the tokens and a finish, in this order', async () => {
     const recorder = await alone({ id: 1, promptTokens: [1, 2, 3, 4], maxTokens: 3 });
     expect(recorder.types).toEqual(['start', 'token', 'token', 'token', 'finish']);
     expect(recorder.events[0]).toEqual({ type: 'start', instanceId: 'instance-1', promptTokens: 4 });
-    expect(recorder.finish.usage).toEqual({ promptTokens: 4, completionTokens: 3 });
+    expect(recorder.finish.usage).toEqual({ promptTokens: 4, cachedTokens: 0, completionTokens: 3 });
   });
 
-  it('puts every token into the cache once, but the last, which nothing follows', async () => {
+  it('runs every token once, but the last, which nothing follows', async () => {
     const { model, add } = loopOf();
     const recorder = add({ id: 1, promptTokens: [9, 8], maxTokens: 4 });
     await recorder.ended;
-    expect(model.calls[0]?.cache).toEqual([9, 8, ...recorder.tokens.slice(0, -1)]);
+    expect(model.calls[0]?.cache.tokens).toEqual([9, 8, ...recorder.tokens.slice(0, -1)]);
     expect(model.calls.map(({ tokens }) => tokens.length)).toEqual([2, 1, 1, 1]);
   });
 
-  it('runs a long prompt in pieces of at most 512 tokens, and starts with the first token', async () => {
-    const promptTokens = Array.from({ length: 1200 }, (_, i) => i % 64);
+  it('runs a long prompt in pieces, and starts with the first token', async () => {
+    const promptTokens = Array.from({ length: 11 }, (_, i) => i);
     const startedAfter: number[] = [];
     const { model, add } = loopOf();
     const recorder = new Recorder(({ type }) => {
-      if (type === 'start') startedAfter.push(model.calls.length);
+      if (type === 'start') startedAfter.push(model.widths.length);
     });
     add({ id: 1, promptTokens, maxTokens: 2 }, recorder);
     await recorder.ended;
-    expect(model.calls.map(({ tokens }) => tokens.length)).toEqual([512, 512, 176, 1]);
-    expect(model.calls[0]?.cache.slice(0, 1200)).toEqual(promptTokens);
+    expect(model.calls.map(({ tokens }) => tokens.length)).toEqual([4, 4, 3, 1]);
+    expect(model.calls[0]?.cache.tokens.slice(0, 11)).toEqual(promptTokens);
     expect(startedAfter).toEqual([3]);
     expect(recorder.types).toEqual(['start', 'token', 'token', 'finish']);
   });
 
-  it('gives each of many sequences what it gives to it alone, whatever else runs', async () => {
-    const requests = fc.array(
-      fc.record({
-        priority: fc.constantFrom('interactive', 'background'),
-        promptTokens: fc.array(fc.nat(63), { minLength: 1, maxLength: 8 }),
-        maxTokens: fc.integer({ min: 1, max: 6 }),
-        temperature: fc.constantFrom(0, 1),
-        seed: fc.nat(),
-      }),
-      { minLength: 1, maxLength: 6 },
-    );
-    await fc.assert(
-      fc.asyncProperty(requests, async (options) => {
-        const { add } = loopOf();
-        const together = options.map((each, i) => add({ id: i + 1, ...each }));
-        await Promise.all(together.map(({ ended }) => ended));
-        for (const [i, each] of options.entries()) {
-          expect(together[i]?.events).toEqual((await alone({ id: i + 1, ...each })).events);
-        }
-      }),
-      { numRuns: 100 },
-    );
+  it('runs sequences that decode in one pass, and prompts before it', async () => {
+    const { model, add } = loopOf();
+    const recorders = [1, 2, 3].map((id) => add({ id, promptTokens: [id], maxTokens: 3 }));
+    await Promise.all(recorders.map(({ ended }) => ended));
+    // the first is under way when the others come
+    expect(model.widths).toEqual([1, 1, 1, 1, 3, 2]);
+    expect(rowsOf(model)).toEqual([1, 2, 3, 1, 1, 2, 3, 2, 3]);
   });
 
-  it('lets an interactive sequence go first, and goes on with the background one as if nothing had been', async () => {
-    const background: Options = { id: 1, priority: 'background', promptTokens: [1, 5], maxTokens: 6 };
-    const person = new Recorder();
+  it('takes in what comes while others run', async () => {
+    const later = new Recorder();
     const { model, add } = loopOf({
       during: (_, number) => {
-        if (number === 3) add({ id: 2, promptTokens: [2, 5], maxTokens: 3 }, person);
+        if (number === 3) add({ id: 2, promptTokens: [2], maxTokens: 2 }, later);
       },
     });
-    const recorder = add(background);
-    await recorder.ended;
-    expect(passes(model)).toEqual([1, 1, 1, 2, 2, 2, 1, 1, 1]);
-    expect(person.types.at(-1)).toBe('finish');
-    expect(recorder.events).toEqual((await alone(background)).events);
+    await add({ id: 1, promptTokens: [1], maxTokens: 6 }).ended;
+    expect(later.types.at(-1)).toBe('finish');
+    expect(model.widths).toEqual([1, 1, 1, 1, 1, 2, 1]);
   });
 
-  it('lets an interactive sequence go first also in the middle of a long background prompt', async () => {
-    const promptTokens = Array.from({ length: 1100 }, () => 1);
-    const person = new Recorder();
-    const { model, add } = loopOf({
-      during: (_, number) => {
-        if (number === 1) add({ id: 2, promptTokens: [2], maxTokens: 2 }, person);
-      },
-    });
-    const background: Options = { id: 1, priority: 'background', promptTokens, maxTokens: 1 };
-    const recorder = add(background);
-    await recorder.ended;
-    expect(passes(model)).toEqual([1, 2, 2, 1, 1]);
-    expect(recorder.events).toEqual((await alone(background)).events);
-  });
-
-  it('sleeps when there is no work, and wakes up for more', async () => {
+  it('sleeps without a timer when there is no work, and wakes up for more', async () => {
+    vi.useFakeTimers();
     const { model, add } = loopOf();
     const first = add({ id: 1, maxTokens: 2 });
     await first.ended;
-    await settled();
-    expect(model.calls).toHaveLength(2);
+    for (let i = 0; i < 100; i++) await Promise.resolve();
+    expect(vi.getTimerCount()).toBe(0);
+    expect(model.widths).toHaveLength(2);
     const second = add({ id: 2, maxTokens: 2 });
     await second.ended;
     expect(second.events).toEqual(first.events);
+  });
+
+  it('tells how many tokens of the prompt the cache held, not what an eviction made it find again', async () => {
+    const { add } = loopOf({ prefixCaching: true });
+    const promptTokens = [1, 2, 3, 4, 5, 6, 7, 8];
+    const first = add({ id: 1, promptTokens, maxTokens: 2 });
+    await first.ended;
+    const second = add({ id: 2, promptTokens, maxTokens: 2 });
+    await second.ended;
+    expect(first.finish.usage.cachedTokens).toBe(0);
+    // never the whole prompt
+    expect(second.finish.usage.cachedTokens).toBe(4);
+    expect(second.tokens).toEqual(first.tokens);
+  });
+});
+
+describe('a background sequence', () => {
+  const batch: Options = { id: 1, priority: 'background', promptTokens: [1, 5], maxTokens: 6 };
+
+  it('lets an interactive one go first, and goes on as if nothing had been', async () => {
+    const person = new Recorder();
+    const { model, add } = loopOf(
+      {
+        during: (_, number) => {
+          if (number === 3) add({ id: 2, promptTokens: [2, 5], maxTokens: 3 }, person);
+        },
+      },
+      ONE_ROW,
+    );
+    const recorder = add(batch);
+    await recorder.ended;
+    expect(rowsOf(model)).toEqual([1, 1, 1, 2, 2, 2, 1, 1, 1]);
+    expect(person.types.at(-1)).toBe('finish');
+    expect(recorder.events).toEqual((await alone(batch)).events);
+  });
+
+  it('lets an interactive one go first also in the middle of a long prompt', async () => {
+    const promptTokens = Array.from({ length: 11 }, () => 1);
+    const { model, add } = loopOf(
+      {
+        during: (_, number) => {
+          if (number === 1) add({ id: 2, promptTokens: [2], maxTokens: 2 });
+        },
+      },
+      ONE_ROW,
+    );
+    const long: Options = { ...batch, promptTokens, maxTokens: 1 };
+    const recorder = add(long);
+    await recorder.ended;
+    expect(rowsOf(model)).toEqual([1, 2, 2, 1, 1]);
+    expect(recorder.events).toEqual((await alone(long)).events);
+  });
+
+  it.each([
+    ['decodes', [1], 50],
+    ['has a prompt to run', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 2],
+  ])('goes on while an interactive one comes in every pass, if it %s', async (_, promptTokens, maxTokens) => {
+    const { model, add } = loopOf({
+      during: (__, number) => {
+        if (number < 3000) add({ id: number + 1, promptTokens: [2, 3], maxTokens: 1 });
+      },
+    });
+    await add({ id: 1, priority: 'background', promptTokens, maxTokens }).ended;
+    // a step in four, of at most eight passes
+    expect(model.widths.length).toBeLessThan(2000);
+  });
+
+  it('does not begin a pass of its own when an interactive one has come since the step was planned', async () => {
+    const { model, add } = loopOf({
+      during: (_, number) => {
+        if (number === 3) add({ id: 3, promptTokens: [3], maxTokens: 1 });
+      },
+    });
+    // when 2 has run its prompt, 1 would decode
+    const recorder = add({ ...batch, promptTokens: [1] });
+    add({ id: 2, promptTokens: [2], maxTokens: 1 });
+    await recorder.ended;
+    const rows = rowsOf(model);
+    expect(rows.indexOf(3)).toBeLessThan(4);
+    expect(recorder.events).toEqual((await alone({ ...batch, promptTokens: [1] })).events);
+  });
+
+  it('gives up its cache where an interactive one needs it, and runs its tokens again', async () => {
+    const person = new Recorder();
+    const { model, add } = loopOf({
+      blocks: 3,
+      during: (_, number) => {
+        if (number === 3) add({ id: 2, promptTokens: [2, 5, 5, 5, 5, 5, 5], maxTokens: 3 }, person);
+      },
+    });
+    const recorder = add(batch);
+    await recorder.ended;
+    // two pieces of a prompt and two tokens; then prompt and completion so far
+    expect(rowsOf(model)).toEqual([1, 1, 1, 2, 2, 2, 2, 1, 1, 1, 1]);
+    expect(recorder.events).toEqual((await alone(batch)).events);
+    expect(person.types.at(-1)).toBe('finish');
+  });
+
+  it('does not count as cached what it ran itself before it gave up its cache', async () => {
+    const long: Options = { id: 1, priority: 'background', promptTokens: [1, 5, 5, 5, 5], maxTokens: 6 };
+    const { model, add } = loopOf({
+      blocks: 3,
+      prefixCaching: true,
+      during: (_, number) => {
+        if (number === 4) add({ id: 2, promptTokens: [2, 5, 5, 5, 5, 5, 5], maxTokens: 3 });
+      },
+    });
+    const recorder = add(long);
+    await recorder.ended;
+    // it was found again all the same: four tokens of them were not run twice
+    expect(
+      model.calls.filter(({ cache }) => cache.tokens[0] === 1).map(({ tokens }) => tokens.length),
+    ).toEqual([4, 1, 1, 1, 4, 1, 1]);
+    expect(recorder.events).toEqual((await alone(long)).events);
   });
 });
 
@@ -130,42 +188,80 @@ describe('a cancelled sequence', () => {
   it('gets no more events and no more passes, also if a pass of it is under way', async () => {
     const { model, loop, add } = loopOf({
       during: (_, number) => {
-        if (number === 3) loop.cancel(1);
+        if (number === 4) loop.cancel(1);
       },
     });
     const cancelled = add({ id: 1, promptTokens: [1], maxTokens: 10 });
-    const other = add({ id: 2, promptTokens: [2], maxTokens: 2 });
+    const other = add({ id: 2, promptTokens: [2], maxTokens: 5 });
     await other.ended;
     await settled();
     expect(cancelled.types).toEqual(['start', 'token', 'token']);
     expect(cancelled.failures).toEqual([]);
-    expect(passes(model)).toEqual([1, 1, 1, 2, 2]);
+    expect(model.widths).toEqual([1, 1, 1, 2, 1, 1, 1]);
+    expect(model.opened.size).toBe(0);
+  });
+
+  it('keeps its cache until the pass that uses it has ended, and no longer', async () => {
+    const open: number[] = [];
+    const { model, loop, add } = loopOf({
+      during: async (_, number) => {
+        if (number === 2) loop.cancel(1);
+        await Promise.resolve();
+        open.push(model.opened.size);
+      },
+    });
+    add({ id: 1, promptTokens: [1], maxTokens: 10 });
+    await settled();
+    expect(open).toEqual([1, 1]);
+    expect(model.opened.size).toBe(0);
+  });
+
+  it('is not run if another pass of the same step was under way', async () => {
+    const { model, loop, add } = loopOf({
+      during: (_, number) => {
+        if (number === 2) loop.cancel(3);
+      },
+    });
+    add({ id: 1, promptTokens: [1], maxTokens: 1 });
+    add({ id: 2, promptTokens: [2], maxTokens: 1 });
+    const cancelled = add({ id: 3, promptTokens: [3], maxTokens: 1 });
+    await settled();
+    expect(rowsOf(model)).toEqual([1, 2]);
+    expect(model.refusals).toEqual([]);
+    expect(cancelled.events).toEqual([]);
+    expect(model.opened.size).toBe(0);
   });
 
   it('gets nothing at all if it is cancelled while it waits', async () => {
-    const { model, loop, add } = loopOf();
+    const { model, loop, add } = loopOf({}, ONE_ROW);
     const running = add({ id: 1, promptTokens: [1], maxTokens: 2 });
     const waiting = add({ id: 2, promptTokens: [2] });
     loop.cancel(2);
     await running.ended;
     await settled();
     expect(waiting.events).toEqual([]);
-    expect(passes(model)).toEqual([1, 1]);
+    expect(rowsOf(model)).toEqual([1, 1]);
   });
 
-  it('gets nothing more if it is cancelled by what receives its events', async () => {
+  it.each([
+    ['start', 10, ['start']],
+    ['token', 10, ['start', 'token']],
+    // its last, which the finish follows
+    ['token', 1, ['start', 'token']],
+  ])('gets nothing more if it is cancelled by what receives its %s of %i', async (at, maxTokens, types) => {
     const { model, loop, add } = loopOf();
     const cancelled = new Recorder(({ type }) => {
-      if (type === 'token') loop.cancel(1);
+      if (type === at) loop.cancel(1);
     });
-    add({ id: 1, promptTokens: [1], maxTokens: 10 }, cancelled);
+    add({ id: 1, promptTokens: [1], maxTokens }, cancelled);
     await settled();
-    expect(cancelled.types).toEqual(['start', 'token']);
-    expect(model.calls).toHaveLength(1);
+    expect(cancelled.types).toEqual(types);
+    expect(model.widths).toHaveLength(1);
+    expect(model.opened.size).toBe(0);
   });
 
   it('is not told that its pass failed', async () => {
-    const { loop, add } = loopOf({
+    const { model, loop, add } = loopOf({
       during: () => {
         loop.cancel(1);
         throw new Error('out of memory');
@@ -174,6 +270,7 @@ describe('a cancelled sequence', () => {
     const cancelled = add({ id: 1 });
     await settled();
     expect(cancelled.failures).toEqual([]);
+    expect(model.opened.size).toBe(0);
   });
 
   it('may be cancelled again, or after its end', async () => {
@@ -187,48 +284,12 @@ describe('a cancelled sequence', () => {
   });
 });
 
-describe('a pass that fails', () => {
-  it('fails its sequence with what went wrong, and only that one', async () => {
-    const { model, add } = loopOf({
-      during: ({ cache }) => {
-        if (cache[0] === 1 && cache.length === 4) throw new Error('out of memory');
-      },
-    });
-    const failing = add({ id: 1, promptTokens: [1, 1, 1], maxTokens: 5 });
-    const options = { id: 2, promptTokens: [2, 2, 2] };
-    const other = add(options);
-    await Promise.all([failing.ended, other.ended]);
-    expect(failing.types).toEqual(['start', 'token', 'token']);
-    expect(failing.failures).toMatchObject([
-      { code: 'generation_failed', message: 'The model failed on this request: out of memory' },
-    ]);
-    expect(other.events).toEqual((await alone(options)).events);
-    expect(passes(model).filter((sequence) => sequence === 1)).toHaveLength(3);
-  });
-
-  it('fails its sequence also when only its logits are wrong', async () => {
-    const model = new ScriptedModel();
-    const broken = Object.assign(model, {
-      forward: () => Promise.resolve(new Float32Array(model.vocabSize).fill(Number.NaN)),
-    });
-    const recorder = new Recorder();
-    new StepLoop<TokenCache>(broken, 'instance-1').add(sequenceOf({ id: 1 }), recorder);
-    await recorder.ended;
-    expect(recorder.failures).toMatchObject([{ code: 'generation_failed' }]);
-    expect(recorder.types).not.toContain('finish');
-  });
-
-  it('leaves the loop ready for more', async () => {
-    let broken = true;
-    const { add } = loopOf({
-      during: () => {
-        if (broken) throw new Error('once');
-      },
-    });
-    await add({ id: 1 }).ended;
-    broken = false;
-    const next = add({ id: 2 });
-    await next.ended;
-    expect(next.types.at(-1)).toBe('finish');
+describe('limits', () => {
+  it('hold in every pass', async () => {
+    const { model, add } = loopOf({}, { maxRows: 3 });
+    const recorders = Array.from({ length: 8 }, (_, i) => add({ id: i + 1, promptTokens: [i, i, i, i, i] }));
+    await Promise.all(recorders.map(({ ended }) => ended));
+    expect(Math.max(...model.widths)).toBe(3);
+    expect(Math.max(...model.calls.map(({ tokens }) => tokens.length))).toBe(LIMITS.prefillChunk);
   });
 });

@@ -1,53 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidRequestError } from '../../src/engine/errors.js';
-import {
-  TextGenerator,
-  chatTemplateError,
-  type TextCodec,
-  type TextGeneratorOptions,
-} from '../../src/engine/generation/text-generator.js';
-import type { GenerationRequest, Prompt } from '../../src/engine/types.js';
+import { BEGIN, codec, constantModel, END, generatorOf, letters, submission } from './helpers/generators.js';
 import { Recorder, settled } from './helpers/recorder.js';
 import { generationDefaults } from './helpers/sampling.js';
-import { ScriptedModel, decodeLetters, encodeLetters, type TokenCache } from './helpers/scripted-model.js';
+import { ScriptedModel } from './helpers/scripted-model.js';
 import { spelling } from './helpers/sequences.js';
-
-const BEGIN = 60;
-const END = 63;
-
-/** `special` shows as a token at the front; a chat is its contents, one after the other. */
-const codec: TextCodec = {
-  beginOfSequence: BEGIN,
-  encode: (text, { special }) => [...(special && text !== '' ? [BEGIN] : []), ...encodeLetters(text)],
-  decode: decodeLetters,
-  renderChat: (messages) => messages.map(({ content }) => content).join(''),
-};
-
-function generatorOf(options: Partial<TextGeneratorOptions<TokenCache>> = {}) {
-  const model = new ScriptedModel();
-  const generator = new TextGenerator<TokenCache>({
-    instanceId: 'instance-1',
-    model,
-    codec,
-    defaults: generationDefaults({ maxTokens: 4 }),
-    contextLength: 20,
-    endOfSequence: new Set([END]),
-    ...options,
-  });
-  let lastId = 0;
-  const run = async (request: GenerationRequest): Promise<Recorder> => {
-    const recorder = new Recorder();
-    generator.submit(++lastId, request, 'interactive', recorder);
-    await recorder.ended;
-    return recorder;
-  };
-  return { model, generator, run };
-}
-
-function letters(count: number): Prompt {
-  return { kind: 'tokens', tokens: Array.from({ length: count }, () => 1) };
-}
 
 describe('prompts', () => {
   it('of text are encoded with what the model wants around them', async () => {
@@ -57,7 +15,7 @@ describe('prompts', () => {
     expect(events[0]).toEqual({ type: 'start', instanceId: 'instance-1', promptTokens: 3 });
   });
 
-  it('of chat messages are rendered, and encoded without it: the template has it', async () => {
+  it('of chat messages are encoded as their template has them', async () => {
     const { model, run } = generatorOf();
     const messages = [
       { role: 'system', content: 'AB' },
@@ -177,7 +135,7 @@ describe('generation', () => {
   });
 
   it('uses the sampling of the model where the request says nothing, and otherwise that of the request', async () => {
-    const flat = Object.assign(new ScriptedModel(), { forward: () => Promise.resolve(new Float32Array(64)) });
+    const flat = constantModel();
     const defaults = generationDefaults({ temperature: 1 });
     const { run } = generatorOf({ model: flat, defaults, endOfSequence: new Set() });
     const prompt = letters(1);
@@ -191,20 +149,13 @@ describe('generation', () => {
     const recorder = new Recorder(({ type }) => {
       if (type === 'start') generator.cancel(1);
     });
-    generator.submit(1, { prompt: letters(1), maxTokens: 10 }, 'interactive', recorder);
+    generator.submit(submission(1, { prompt: letters(1), maxTokens: 10 }), recorder);
     await settled();
     expect(recorder.failures).toEqual([]);
     expect(recorder.types).not.toContain('finish');
     expect(model.calls).toHaveLength(1);
   });
 });
-
-/** A model that says the same in every pass. */
-function constantModel(logits: Record<number, number> = {}): ScriptedModel {
-  const forward = (): Promise<Float32Array> =>
-    Promise.resolve(Float32Array.from({ length: 64 }, (_, token) => logits[token] ?? 0));
-  return Object.assign(new ScriptedModel(), { forward });
-}
 
 describe('the sampling of the model', () => {
   const prompt = letters(1);
@@ -301,23 +252,15 @@ describe('the sampling of a request', () => {
 
 describe('what is wrong with a request', () => {
   it('is reported through the sink as it is if it is meant for clients', async () => {
-    const refusal = chatTemplateError(new Error('roles must alternate'));
-    const renderChat = (): never => {
-      throw refusal;
-    };
-    const { run } = generatorOf({ codec: { ...codec, renderChat } });
+    const refusal = new InvalidRequestError('invalid_value', 'roles must alternate', { param: 'messages' });
+    const { run } = generatorOf({ encoder: { encode: () => Promise.reject(refusal) } });
     const { failures } = await run({ prompt: { kind: 'chat', messages: [] } });
     expect(failures).toEqual([refusal]);
-    expect(refusal).toMatchObject({ code: 'invalid_value', param: 'messages' });
-    expect(refusal.message).toContain('roles must alternate');
   });
 
   it('is reported through the sink as an internal error if it is not', async () => {
     const broken = new TypeError('not a function');
-    const encode = (): never => {
-      throw broken;
-    };
-    const { run } = generatorOf({ codec: { ...codec, encode } });
+    const { run } = generatorOf({ encoder: { encode: () => Promise.reject(broken) } });
     const { failures } = await run({ prompt: { kind: 'text', text: 'A' } });
     expect(failures).toMatchObject([{ code: 'internal_error', message: 'not a function' }]);
   });

@@ -1,15 +1,16 @@
 import type { Decode } from '../../../src/engine/generation/detokenizer.js';
 import { Sequence, type SequenceOptions } from '../../../src/engine/generation/sequence.js';
 import { processorOptions, samplerOptions } from './sampling.js';
-import { decodeLetters, type TokenCache } from './scripted-model.js';
+import { decodeLetters } from './scripted-model.js';
 
-/** A greedy sequence with an empty cache; tests name what matters to them. */
+/** A greedy sequence; tests name what matters to them. */
 export function sequenceOf(
   options: Partial<SequenceOptions> & { readonly id: number },
   decode: Decode = decodeLetters,
-): Sequence<TokenCache> {
+): Sequence {
   const defaults = {
     priority: 'interactive',
+    client: '',
     promptTokens: [1, 2, 3],
     maxTokens: 5,
     minTokens: 0,
@@ -19,7 +20,7 @@ export function sequenceOf(
     stopTokens: new Set<number>(),
     logprobs: undefined,
   } as const;
-  return new Sequence<TokenCache>({ ...defaults, ...options }, [], decode);
+  return new Sequence({ ...defaults, ...options }, decode);
 }
 
 /** Letters one after the other, whatever the prompt: the model that spells `text`, over and over. */

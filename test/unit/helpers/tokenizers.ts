@@ -15,9 +15,10 @@ export interface Tokenizing {
 
 /** Text to tokens and back without special tokens. */
 export async function loadCodec(folder: string): Promise<Tokenizing> {
-  const codec = createCodec(await loadTokenizer(folder), undefined);
+  const tokenizer = await loadTokenizer(folder);
+  const codec = createCodec(tokenizer, undefined);
   return {
-    encode: (text) => codec.encode(text, { special: false }),
+    encode: (text) => tokenizer.encode(text, { add_special_tokens: false }),
     decode: (tokens) => codec.decode(tokens),
   };
 }
