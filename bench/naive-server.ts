@@ -4,6 +4,7 @@
  * `"stream": true` as OpenAI streams. The model is the folder `MODEL_FOLDER`, the port `PORT`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { availableParallelism } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +22,11 @@ const folder = process.env['MODEL_FOLDER'] ?? fileURLToPath(new URL('../models/t
 env.allowRemoteModels = false;
 env.localModelPath = dirname(folder);
 
-const generate = await pipeline('text-generation', basename(folder), { dtype: 'q8' });
+const generate = await pipeline('text-generation', basename(folder), {
+  dtype: 'q8',
+  // as many as Resident has: by itself ONNX Runtime counts the cores of the machine, also those that the process may not use
+  session_options: { intraOpNumThreads: availableParallelism() },
+});
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   switch (`${request.method} ${request.url}`) {
@@ -94,7 +99,8 @@ function send(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-createServer((request, response) => {
+// a stall longer than the default of 5 s would end connections with requests waiting on them
+createServer({ keepAliveTimeout: 300_000 }, (request, response) => {
   answer(request, response).catch((error: unknown) => {
     if (response.headersSent) response.destroy();
     else send(response, 500, { error: { message: String(error) } });
