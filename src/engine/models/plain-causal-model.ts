@@ -1,4 +1,5 @@
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
+import { halfToFloat } from '../half-float.js';
 import type { CausalModel, ForwardRow } from './causal-model.js';
 
 /** One sequence's keys and values, as the graph returned them: by input name, `[1, kv_heads, length, head_dim]` each. */
@@ -178,14 +179,4 @@ function lastRow(logits: Tensor, vocabSize: number): Float32Array {
   const bits = data as Uint16Array;
   const halves = new Uint16Array(bits.buffer, bits.byteOffset, bits.length);
   return Float32Array.from(halves.subarray(halves.length - vocabSize), halfToFloat);
-}
-
-/** IEEE 754 binary16 to a number. */
-function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

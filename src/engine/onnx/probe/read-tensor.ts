@@ -1,3 +1,4 @@
+import { halfToFloat } from '../../half-float.js';
 import { dimsOf } from '../graph-view.js';
 import { DataType, type TensorProto } from '../proto/index.js';
 import { sizeOf, unknown, type ProbeTensor } from './tensor.js';
@@ -13,7 +14,7 @@ const READERS: Partial<Record<DataType, { bytes: number; read: Reader; integer: 
   [DataType.DOUBLE]: { bytes: 8, read: (view, i) => view.getFloat64(i * 8, true), integer: false },
   [DataType.FLOAT16]: {
     bytes: 2,
-    read: (view, i) => halfToNumber(view.getUint16(i * 2, true)),
+    read: (view, i) => halfToFloat(view.getUint16(i * 2, true)),
     integer: false,
   },
   [DataType.INT64]: { bytes: 8, read: (view, i) => Number(view.getBigInt64(i * 8, true)), integer: true },
@@ -55,20 +56,10 @@ function listedElements(tensor: TensorProto): number[] | undefined {
     case DataType.INT64:
       return tensor.int64Data.map(Number);
     case DataType.FLOAT16:
-      return tensor.int32Data.map(halfToNumber);
+      return tensor.int32Data.map(halfToFloat);
     case DataType.DOUBLE:
       return undefined;
     default:
       return tensor.int32Data;
   }
-}
-
-/** IEEE 754 binary16 to a number. */
-function halfToNumber(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
