@@ -11,6 +11,11 @@ import { groupQueryDecoder, multiHeadDecoder, type GroupQueryOptions } from './s
 /** Neighbours in a shuffled order. */
 const shuffled = (block: number) => (block * 7919) % 31;
 
+/** onnxruntime-node 1.30 can't be fed a Float16Array, and makes its half-precision tensors of them where there are any. */
+const HAS_FLOAT16_ARRAY = 'Float16Array' in globalThis;
+const NO_ORACLE =
+  'the graph as it is, with a cache of half precision, does not run where there is a Float16Array';
+
 async function expectSameInEveryLayout(model: ModelProto, tolerance: number): Promise<void> {
   const pair = await openPair(model);
   await expectSameLogits(pair, tolerance, { blockTokens: 1, order: shuffled });
@@ -42,7 +47,8 @@ describe('a decoder with GroupQueryAttention', () => {
     'half precision, rotary embedding outside': { weights: 'fp16', rotary: 'outside', tolerance: 3e-3 },
   };
 
-  it.each(Object.entries(cases))('%s', async (_, { tolerance = 1e-4, ...options }) => {
+  it.for(Object.entries(cases))('%s', async ([, { tolerance = 1e-4, ...options }], { skip }) => {
+    skip(options.weights === 'fp16' && HAS_FLOAT16_ARRAY, NO_ORACLE);
     await expectSameInEveryLayout(groupQueryDecoder(options), tolerance);
   });
 });
@@ -68,7 +74,8 @@ describe('a decoder whose attention is spelled out', () => {
     'half precision': { weights: 'fp16', tolerance: 3e-3 },
   };
 
-  it.each(Object.entries(cases))('%s', async (_, { tolerance = 1e-4, ...options }) => {
+  it.for(Object.entries(cases))('%s', async ([, { tolerance = 1e-4, ...options }], { skip }) => {
+    skip(options.weights === 'fp16' && HAS_FLOAT16_ARRAY, NO_ORACLE);
     await expectSameInEveryLayout(concatDecoder(options), tolerance);
   });
 

@@ -45,8 +45,9 @@ export class PlainDecoder {
     const size = logits.dims[2]!;
     const data = logits.data as Float32Array | Uint16Array;
     const last = data.slice(data.length - size);
-    // bits up to Node 22; numbers where the runtime has a Float16Array
-    return Float32Array.from(last, last instanceof Uint16Array ? halfToFloat : Number);
+    if (last instanceof Float32Array) return last;
+    // a Uint16Array of bits up to Node 22, a Float16Array where the runtime has one
+    return Float32Array.from(new Uint16Array(last.buffer, last.byteOffset, last.length), halfToFloat);
   }
 }
 
