@@ -1,5 +1,6 @@
 import { CronTime } from 'cron';
 import { z } from 'zod';
+import { DEFAULT_LIMITS } from '../engine/loading/limits.js';
 import { DEVICES, DTYPES, KV_CACHE_MODES, TASKS } from '../engine/types.js';
 
 const cronSchema = z
@@ -7,11 +8,12 @@ const cronSchema = z
   .refine(isCron, 'is not a cron expression (five fields, or six with seconds first)');
 
 const UNITS = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 } as const;
+const SIZE = /^(\d+)(b|kb|mb|gb)$/;
 const memorySchema = z
   .string()
-  .regex(/^\d+(b|kb|mb|gb)$/, 'must be a size like 2gb')
+  .regex(SIZE, 'must be a size like 2gb')
   .transform((size) => {
-    const [, number, unit] = /^(\d+)(\w+)$/.exec(size) as unknown as [string, string, keyof typeof UNITS];
+    const [, number, unit] = SIZE.exec(size) as unknown as [string, string, keyof typeof UNITS];
     return Number(number) * UNITS[unit];
   });
 
@@ -33,13 +35,13 @@ export const modelSchema = z
     /** Whether requests that begin alike share what is in the KV cache. */
     prefixCache: z.boolean().default(true),
     /** Most sequences in one step. */
-    maxRows: z.int().min(2).max(1024).default(32),
+    maxRows: z.int().min(2).max(1024).default(DEFAULT_LIMITS.maxRows),
     /** Rows that background work keeps while interactive work waits. */
-    backgroundRows: z.int().min(1).default(1),
+    backgroundRows: z.int().min(1).default(DEFAULT_LIMITS.backgroundRows),
     /** Most tokens of one prompt in one step: a longer piece is faster and lets running streams wait longer. */
-    prefillChunk: z.int().min(16).default(128),
+    prefillChunk: z.int().min(16).default(DEFAULT_LIMITS.prefillChunk),
     /** Most tokens in one step. */
-    stepTokens: z.int().min(16).default(256),
+    stepTokens: z.int().min(16).default(DEFAULT_LIMITS.stepTokens),
     /** Most generations under way or waiting, of each priority; one more is refused with 429. */
     maxQueue: z.int().min(1).optional(),
     /** A step that takes longer means that the engine hangs: it is restarted. */
@@ -57,7 +59,7 @@ export const configSchema = z.strictObject({
     host: z.string().min(1),
     port: z.int().min(0).max(65_535),
     /** Largest request body, e.g. `10mb`. */
-    bodyLimit: z.string().regex(/^\d+(b|kb|mb|gb)$/, 'must be a size like 10mb'),
+    bodyLimit: z.string().regex(SIZE, 'must be a size like 10mb'),
     /** How long a shutdown waits for generations in flight. */
     drainSeconds: z.number().min(0).max(3600),
   }),

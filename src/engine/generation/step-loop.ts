@@ -79,7 +79,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     // prompts first: their first token waits for nothing else then
     for (const planned of [prefill, decode]) {
       const rows = this.#reserve(planned);
-      for (const pass of this.#model.passes(rows) as StepRow<Cache>[][]) {
+      for (const pass of this.#model.passes(rows)) {
         if (this.#overtaken && !this.#cutShort && isBackground(pass)) {
           this.#cutShort = true;
           return;

@@ -2,7 +2,8 @@ import { totalmem } from 'node:os';
 import type { Limits } from '../scheduling/scheduled.js';
 import type { ModelSpec } from '../types.js';
 
-const DEFAULTS: Limits = { maxRows: 32, backgroundRows: 1, prefillChunk: 128, stepTokens: 256 };
+/** Of what a model's specification leaves open. */
+export const DEFAULT_LIMITS: Limits = { maxRows: 32, backgroundRows: 1, prefillChunk: 128, stepTokens: 256 };
 /** Share of the machine's (or the container's) memory that a KV cache takes if nothing is said, and the most of it in bytes. */
 const MEMORY_SHARE = 0.25;
 const MOST_MEMORY = 2 ** 30;
@@ -10,10 +11,10 @@ const MOST_MEMORY = 2 ** 30;
 /** What a step may hold, with defaults for what the specification leaves open. */
 export function resolveLimits(spec: ModelSpec): Limits {
   return {
-    maxRows: spec.maxRows ?? DEFAULTS.maxRows,
-    backgroundRows: spec.backgroundRows ?? DEFAULTS.backgroundRows,
-    prefillChunk: spec.prefillChunk ?? DEFAULTS.prefillChunk,
-    stepTokens: spec.stepTokens ?? DEFAULTS.stepTokens,
+    maxRows: spec.maxRows ?? DEFAULT_LIMITS.maxRows,
+    backgroundRows: spec.backgroundRows ?? DEFAULT_LIMITS.backgroundRows,
+    prefillChunk: spec.prefillChunk ?? DEFAULT_LIMITS.prefillChunk,
+    stepTokens: spec.stepTokens ?? DEFAULT_LIMITS.stepTokens,
   };
 }
 

@@ -6,7 +6,7 @@ import { ModelLoadError, messageOf } from '../errors.js';
 import { bytesPerToken } from '../models/in-place-memory.js';
 import { InPlaceCausalModel } from '../models/in-place-causal-model.js';
 import { PlainCausalModel } from '../models/plain-causal-model.js';
-import { prepareInPlaceGraph } from '../onnx/in-place-graph.js';
+import { prepareInPlaceGraph, type InPlaceGraph } from '../onnx/in-place-graph.js';
 import type { ConcreteDevice, ConcreteDtype, HubOptions, ModelSpec } from '../types.js';
 import { explainUnusableDevice } from './choose.js';
 import { resolveCacheMemory, resolveLimits } from './limits.js';
@@ -29,7 +29,7 @@ export type LoadedWeights = {
   readonly pretrained: PreTrainedModel;
   readonly session: InferenceSession;
 } & (
-  | { readonly kvCache: 'inplace'; readonly graph: InPlaceGraph }
+  | { readonly kvCache: 'inplace'; readonly graph: ReadyGraph }
   | {
       readonly kvCache: 'plain';
       /** Why not in place, if that was tried. */
@@ -40,7 +40,7 @@ export type LoadedWeights = {
 /** Four blocks: what a model is tried out with when it is loaded. */
 const LEAST_CACHE_TOKENS = 128;
 
-type InPlaceGraph = Extract<Awaited<ReturnType<typeof prepareInPlaceGraph>>, { kind: 'ready' }>;
+type ReadyGraph = Extract<InPlaceGraph, { kind: 'ready' }>;
 
 /**
  * Loads the weights through Transformers.js, over the rewritten graph where the KV cache is to stay in place.
@@ -49,7 +49,7 @@ type InPlaceGraph = Extract<Awaited<ReturnType<typeof prepareInPlaceGraph>>, { k
 export async function loadWeights(request: WeightsRequest): Promise<LoadedWeights> {
   const { spec, source, device, dtype, hub } = request;
   checkMode(request);
-  let graph: InPlaceGraph | undefined;
+  let graph: ReadyGraph | undefined;
   let reason = spec.kvCache === 'plain' ? undefined : `it is for the CPU, and the model is on ${device}`;
   const substitute = (original: CreateSession): CreateSession => {
     if (spec.kvCache === 'plain' || device !== 'cpu') return original;

@@ -32,7 +32,7 @@ export interface CausalModel<Cache extends SequenceCache = SequenceCache> {
   /** Makes room for `count` more tokens. @returns false, and nothing is changed, if there is none */
   reserve(cache: Cache, count: number): boolean;
   /** Splits what a step runs into passes that the graph can run at once. */
-  passes(rows: readonly ForwardRow<Cache>[]): ForwardRow<Cache>[][];
+  passes<Row extends ForwardRow<Cache>>(rows: readonly Row[]): Row[][];
   /**
    * One pass: runs the rows, each with a cache of its own, and appends the tokens' keys and values to their caches. If it fails, the
    * caches are as before.

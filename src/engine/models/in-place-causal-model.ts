@@ -78,7 +78,7 @@ export class InPlaceCausalModel implements CausalModel<KvRow> {
   }
 
   /** Sequences that decode run together; prompts from their beginning in groups of similar length; a prompt with a past alone. */
-  passes(rows: readonly Row[]): Row[][] {
+  passes<R extends Row>(rows: readonly R[]): R[][] {
     const decode = rows.filter(isDecode);
     const fresh = rows.filter(({ cache }) => cache.length === 0);
     const continued = rows.filter((row) => row.cache.length > 0 && !isDecode(row));
@@ -107,22 +107,27 @@ export class InPlaceCausalModel implements CausalModel<KvRow> {
     const [first] = rows;
     if (rows.length === 1 && first && steps > 1) {
       const past = first.cache.length;
-      const blocks = first.cache.blocks.slice(0, Math.ceil(past / BLOCK_TOKENS));
+      const blocks = writtenBlocks(first.cache);
       const row = { tokens: first.tokens, past, blocks: [0] };
       return { ...passInputs([row], blocks.length * BLOCK_TOKENS, 1), ...this.#memory.joined(blocks) };
     }
     const count = this.#kv.activate(rows.map(({ cache }) => cache));
-    const decode = rows.map(({ cache, tokens }) => {
-      // a block that was reserved for these tokens holds what its last owner left there
-      const blocks = cache.blocks.slice(0, Math.ceil(cache.length / BLOCK_TOKENS));
-      return { tokens, past: cache.length, blocks };
-    });
+    const decode = rows.map(({ cache, tokens }) => ({
+      tokens,
+      past: cache.length,
+      blocks: writtenBlocks(cache),
+    }));
     return { ...passInputs([...decode, ...alone], BLOCK_TOKENS, count), ...this.#memory.blocks(count) };
   }
 }
 
 function isDecode({ cache, tokens }: Row): boolean {
   return tokens.length === 1 && cache.length > 0;
+}
+
+/** Not those that are only reserved: they hold what their last owner left there. */
+function writtenBlocks({ blocks, length }: KvRow): number[] {
+  return blocks.slice(0, Math.ceil(length / BLOCK_TOKENS));
 }
 
 function placesOf({ cache, tokens }: Row): TokenPlace[] {
@@ -136,9 +141,9 @@ function placesOf({ cache, tokens }: Row): TokenPlace[] {
 }
 
 /** As few groups as possible in which padding stays small. The shortest prompts come first. */
-function groupByLength(rows: readonly Row[]): Row[][] {
-  const groups: Row[][] = [];
-  let group: Row[] = [];
+function groupByLength<R extends Row>(rows: readonly R[]): R[][] {
+  const groups: R[][] = [];
+  let group: R[] = [];
   let sum = 0;
   for (const row of rows.toSorted((a, b) => b.tokens.length - a.tokens.length)) {
     const padded = (group[0]?.tokens.length ?? 0) * (group.length + 1);

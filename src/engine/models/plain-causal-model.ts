@@ -81,7 +81,7 @@ export class PlainCausalModel implements CausalModel<PlainCache> {
     return true;
   }
 
-  passes(rows: readonly ForwardRow<PlainCache>[]): ForwardRow<PlainCache>[][] {
+  passes<Row extends ForwardRow<PlainCache>>(rows: readonly Row[]): Row[][] {
     return rows.map((row) => [row]);
   }
 

@@ -1,7 +1,7 @@
 import { GraphCache, type RewrittenGraph } from './graph-cache.js';
 import { readModelOutline } from './model-outline.js';
 import { decodeModel, encodeModel } from './proto/index.js';
-import { rewriteGraph, type LayerShape } from './rewrite-graph.js';
+import { rewriteGraph, type GraphFacts, type UnrecognisedGraph } from './rewrite-graph.js';
 import { locateWeights, weightFilesOf, withWeightFiles } from './weight-files.js';
 
 export { rewriteGraph, type LayerShape, type Rewriting } from './rewrite-graph.js';
@@ -22,19 +22,7 @@ export interface InPlaceSession {
 }
 
 export type InPlaceGraph =
-  | {
-      readonly kind: 'ready';
-      readonly graph: InPlaceSession;
-      readonly layers: readonly LayerShape[];
-      readonly vocabSize: number;
-      /** Operators of the graph that compute with quantised weights or activations, e.g. `MatMulNBits`. */
-      readonly quantizedOps: readonly string[];
-    }
-  | {
-      readonly kind: 'unrecognised';
-      /** One plain sentence. */
-      readonly reason: string;
-    };
+  (GraphFacts & { readonly kind: 'ready'; readonly graph: InPlaceSession }) | UnrecognisedGraph;
 
 /**
  * Prepares a decoder for a KV cache that stays in place, see `rewriteGraph` for the graph's inputs and outputs. A file that can't be

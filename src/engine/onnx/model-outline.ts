@@ -140,7 +140,7 @@ class Cursor {
     while (this.bytes(1)[0]! >= 128) {
       if (this.position - start >= 10) throw new Error('the file is not an ONNX model');
     }
-    const { length } = { length: this.position - start };
+    const length = this.position - start;
     this.position = start;
     return this.bytes(length);
   }

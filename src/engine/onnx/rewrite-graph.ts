@@ -21,20 +21,23 @@ export interface LayerShape {
   readonly headDim: number;
 }
 
+/** What is known of a rewritten graph. */
+export interface GraphFacts {
+  readonly layers: readonly LayerShape[];
+  readonly vocabSize: number;
+  /** Operators of the new graph that compute with quantised weights or activations, e.g. `MatMulNBits`. */
+  readonly quantizedOps: readonly string[];
+}
+
+/** A graph that stays as it is. */
+export interface UnrecognisedGraph {
+  readonly kind: 'unrecognised';
+  /** One plain sentence. */
+  readonly reason: string;
+}
+
 export type Rewriting =
-  | {
-      readonly kind: 'rewritten';
-      readonly model: ModelProto;
-      readonly layers: readonly LayerShape[];
-      readonly vocabSize: number;
-      /** Operators of the new graph that compute with quantised weights or activations, e.g. `MatMulNBits`. */
-      readonly quantizedOps: readonly string[];
-    }
-  | {
-      readonly kind: 'unrecognised';
-      /** One plain sentence. */
-      readonly reason: string;
-    };
+  (GraphFacts & { readonly kind: 'rewritten'; readonly model: ModelProto }) | UnrecognisedGraph;
 
 /**
  * Rewrites a decoder so that the KV cache stays with the caller: the graph reads the past in blocks and returns only the keys

@@ -77,7 +77,7 @@ export class ScriptedModel implements CausalModel<TokenCache> {
   }
 
   /** As the in-place model has them: a prompt by itself, all that decode together. */
-  passes(rows: readonly Row[]): Row[][] {
+  passes<R extends Row>(rows: readonly R[]): R[][] {
     const decode = rows.filter(({ cache, tokens }) => cache.length > 0 && tokens.length === 1);
     const prompts = rows.filter((row) => !decode.includes(row));
     return [...prompts.map((row) => [row]), ...(decode.length > 0 ? [decode] : [])];
