@@ -25,6 +25,8 @@ const PAUSE = [50, 250] as const;
 /** More than any server gets through. */
 const BATCH: BatchShape = { lines: 20_000, promptTokens: 64, newTokens: 64 };
 const BATCH_ALONE_MS = 8000;
+/** Until then the server counts on people coming back, and batches run few rows. */
+const QUIET_MS = 11_000;
 const WARM_UP_REQUESTS = 4;
 
 interface Client {
@@ -70,6 +72,7 @@ async function measureRound(
     const idle = await sendRequests(client, requests, `idle/${round}`);
     const batch = new BatchLoad(data);
     await batch.start(batchLines);
+    await sleep(QUIET_MS);
     const alone = await batch.measureDuring(() => sleep(BATCH_ALONE_MS));
     const beside = await batch.measureDuring(() => sendRequests(client, requests, `busy/${round}`));
     return {

@@ -40,6 +40,10 @@ export const modelSchema = z
     backgroundRows: z.int().min(1).default(DEFAULT_LIMITS.backgroundRows),
     /** Most tokens of one prompt in one step: a longer piece is faster and lets running streams wait longer. */
     prefillChunk: z.int().min(16).default(DEFAULT_LIMITS.prefillChunk),
+    /** The same for batches. Fewer let people who come wait less; which tokens share a step can show in the last digits. */
+    backgroundChunk: z.int().min(1).default(DEFAULT_LIMITS.backgroundChunk),
+    /** While people are about, batches run as few rows at once as it takes for a step to last no longer; in milliseconds. */
+    backgroundPassMs: z.number().positive().default(DEFAULT_LIMITS.backgroundPassMs),
     /** Most tokens in one step. */
     stepTokens: z.int().min(16).default(DEFAULT_LIMITS.stepTokens),
     /** Most generations under way or waiting, of each priority; one more is refused with 429. */

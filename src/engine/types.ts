@@ -159,6 +159,10 @@ export interface ModelSpec {
   readonly backgroundRows?: number | undefined;
   /** Most tokens of one prompt in one step. Default: 128. */
   readonly prefillChunk?: number | undefined;
+  /** Most tokens of one background prompt in one step. Default: 8. */
+  readonly backgroundChunk?: number | undefined;
+  /** How long a pass over background rows may last while people are about, in milliseconds. Default: 20. */
+  readonly backgroundPassMs?: number | undefined;
   /** Most tokens in one step. Default: 256. */
   readonly stepTokens?: number | undefined;
   /** Most generations under way or waiting, of each priority; one more is refused. Default: 1024. */

@@ -71,6 +71,11 @@ function kinds(sent: readonly FromEngine[], id: number): string[] {
   return about.map((message) => (message.type === 'event' ? message.event.type : message.type));
 }
 
+/** More than any of these generations take: one for each pass. */
+async function manyTurns(): Promise<void> {
+  for (let i = 0; i < 50; i++) await settled();
+}
+
 describe('EngineHost', () => {
   it('loads what it is told to load, and reports it', async () => {
     const loadModel = vi.fn<LoadModel>(loadScripted);
@@ -98,7 +103,7 @@ describe('EngineHost', () => {
     await host.receive(LOAD);
     await host.receive(generate(1));
     await host.receive(generate(2, { priority: 'background' }));
-    await settled();
+    await manyTurns();
     expect(kinds(sent, 1)).toEqual(['start', 'token', 'token', 'finish']);
     expect(kinds(sent, 2)).toEqual(['start', 'token', 'token', 'finish']);
   });
@@ -112,7 +117,7 @@ describe('EngineHost', () => {
     ] as const) {
       await host.receive(generate(id, { stream }));
     }
-    await settled();
+    await manyTurns();
     const text = (id: number) =>
       sent
         .map((message) => (message.type === 'event' && message.id === id ? message.event : undefined))
@@ -128,7 +133,7 @@ describe('EngineHost', () => {
     await host.receive(LOAD);
     const request = { ...REQUEST, maxTokens: 1000 };
     await host.receive(generate(3, { request }));
-    await settled();
+    await manyTurns();
     expect(sent.at(-1)).toMatchObject({ type: 'failed', id: 3, error: { code: 'context_length_exceeded' } });
   });
 
@@ -138,7 +143,7 @@ describe('EngineHost', () => {
     const generating = host.receive(generate(1));
     await host.receive({ type: 'cancel', id: 1 });
     await generating;
-    await settled();
+    await manyTurns();
     expect(kinds(sent, 1)).not.toContain('finish');
   });
 
@@ -159,7 +164,7 @@ describe('EngineHost', () => {
     await host.receive(LOAD);
     await host.receive(generate(1));
     await host.receive(generate(2, { request: { prompt: { kind: 'tokens', tokens: [-1] } } }));
-    await settled();
+    await manyTurns();
     expect(sent.map((message) => structuredClone(message))).toEqual(sent);
   });
 });

@@ -17,6 +17,8 @@ const MODEL_DEFAULTS = {
   maxRows: 32,
   backgroundRows: 1,
   prefillChunk: 128,
+  backgroundChunk: 8,
+  backgroundPassMs: 20,
   stepTokens: 256,
   load: 'await',
 } as const;

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Recorder, settled } from './helpers/recorder.js';
+import { Recorder } from './helpers/recorder.js';
 import type { Script } from './helpers/scripted-model.js';
-import { alone, loopOf, type Options } from './helpers/step-loops.js';
+import { alone, loopOf, untilIdle, type Options } from './helpers/step-loops.js';
 
 /** Whose rows make every pass fail. */
 const POISON = 63;
@@ -80,7 +80,7 @@ async function together(all: readonly Request[], { spare, memory, backgroundShar
   };
   while (next < all.length) {
     addNext();
-    await settled();
+    await untilIdle(loop);
   }
   return { model, recorders, cancelled };
 }

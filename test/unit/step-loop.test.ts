@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Recorder, settled } from './helpers/recorder.js';
-import { alone, LIMITS, loopOf, ONE_ROW, rowsOf, type Options } from './helpers/step-loops.js';
+import { Recorder } from './helpers/recorder.js';
+import { alone, LIMITS, loopOf, ONE_ROW, rowsOf, untilIdle, type Options } from './helpers/step-loops.js';
 
 afterEach(() => vi.useRealTimers());
 
@@ -194,7 +194,7 @@ describe('a cancelled sequence', () => {
     const cancelled = add({ id: 1, promptTokens: [1], maxTokens: 10 });
     const other = add({ id: 2, promptTokens: [2], maxTokens: 5 });
     await other.ended;
-    await settled();
+    await untilIdle(loop);
     expect(cancelled.types).toEqual(['start', 'token', 'token']);
     expect(cancelled.failures).toEqual([]);
     expect(model.widths).toEqual([1, 1, 1, 2, 1, 1, 1]);
@@ -211,7 +211,7 @@ describe('a cancelled sequence', () => {
       },
     });
     add({ id: 1, promptTokens: [1], maxTokens: 10 });
-    await settled();
+    await untilIdle(loop);
     expect(open).toEqual([1, 1]);
     expect(model.opened.size).toBe(0);
   });
@@ -225,7 +225,7 @@ describe('a cancelled sequence', () => {
     add({ id: 1, promptTokens: [1], maxTokens: 1 });
     add({ id: 2, promptTokens: [2], maxTokens: 1 });
     const cancelled = add({ id: 3, promptTokens: [3], maxTokens: 1 });
-    await settled();
+    await untilIdle(loop);
     expect(rowsOf(model)).toEqual([1, 2]);
     expect(model.refusals).toEqual([]);
     expect(cancelled.events).toEqual([]);
@@ -238,7 +238,7 @@ describe('a cancelled sequence', () => {
     const waiting = add({ id: 2, promptTokens: [2] });
     loop.cancel(2);
     await running.ended;
-    await settled();
+    await untilIdle(loop);
     expect(waiting.events).toEqual([]);
     expect(rowsOf(model)).toEqual([1, 1]);
   });
@@ -254,7 +254,7 @@ describe('a cancelled sequence', () => {
       if (type === at) loop.cancel(1);
     });
     add({ id: 1, promptTokens: [1], maxTokens }, cancelled);
-    await settled();
+    await untilIdle(loop);
     expect(cancelled.types).toEqual(types);
     expect(model.widths).toHaveLength(1);
     expect(model.opened.size).toBe(0);
@@ -268,7 +268,7 @@ describe('a cancelled sequence', () => {
       },
     });
     const cancelled = add({ id: 1 });
-    await settled();
+    await untilIdle(loop);
     expect(cancelled.failures).toEqual([]);
     expect(model.opened.size).toBe(0);
   });

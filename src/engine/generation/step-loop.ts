@@ -1,10 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GenerationError, messageOf, type ResidentError } from '../errors.js';
 import type { CausalModel, ForwardRow, SequenceCache } from '../models/causal-model.js';
 import { planAdmission } from '../scheduling/admission.js';
-import type { Limits } from '../scheduling/scheduled.js';
+import type { BackgroundShare, Limits } from '../scheduling/scheduled.js';
 import { planStep, type PlannedRow } from '../scheduling/step-plan.js';
 import { chooseVictim } from '../scheduling/victim.js';
 import type { GenerationEvent } from '../types.js';
+import { BackgroundPace } from './background-pace.js';
 import { Entry } from './entry.js';
 import type { Sequence } from './sequence.js';
 
@@ -29,6 +31,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   readonly #model: CausalModel<Cache>;
   readonly #limits: Limits;
   readonly #instanceId: string;
+  readonly #pace: BackgroundPace;
   readonly #entries = new Map<number, Entry<Cache>>();
   /** Caches of the pass that is being run, which must stay as they are until it ends. */
   readonly #inPass = new Set<Cache>();
@@ -47,15 +50,25 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     this.#limits = limits;
     this.#maxRows = limits.maxRows;
     this.#instanceId = instanceId;
+    const now = (): number => performance.now();
+    this.#pace = new BackgroundPace({ maxRows: limits.maxRows, passMs: limits.backgroundPassMs, now });
   }
 
   add(sequence: Sequence, sink: SequenceSink): void {
     this.#entries.set(sequence.id, new Entry(sequence, sink, this.#model));
-    if (sequence.priority === 'interactive') this.#overtaken = true;
+    if (sequence.priority === 'interactive') {
+      this.#overtaken = true;
+      this.#pace.noteInteractive();
+    }
     if (!this.#running) {
       this.#running = true;
       void this.#run();
     }
+  }
+
+  /** Nothing runs and nothing waits. */
+  get idle(): boolean {
+    return !this.#running;
   }
 
   /** Takes the sequence out before the next pass. Nothing is reported for it any more. */
@@ -73,9 +86,10 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
 
   async #step(): Promise<void> {
     this.#overtaken = false;
-    this.#admit();
+    const share = this.#pace.share();
+    this.#admit(share);
     const running = [...this.#entries.values()].filter((entry) => entry.running);
-    const { prefill, decode } = planStep(running, this.#limits, this.#steps++);
+    const { prefill, decode } = planStep(running, this.#limits, this.#steps++, share);
     // prompts first: their first token waits for nothing else then
     for (const planned of [prefill, decode]) {
       const rows = this.#reserve(planned);
@@ -85,15 +99,18 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
           return;
         }
         await this.#runInParts(pass);
+        // what came during the pass is read before the next one is chosen, not while that runs
+        await nextTurn();
       }
     }
     this.#cutShort = false;
   }
 
-  #admit(): void {
+  #admit(share: BackgroundShare): void {
     const { blockTokens, availableBlocks } = this.#model;
     const limits = { ...this.#limits, maxRows: this.#maxRows };
-    const plan = planAdmission(this.#entries.values(), limits, { blockTokens, available: availableBlocks });
+    const room = { blockTokens, available: availableBlocks };
+    const plan = planAdmission(this.#entries.values(), limits, room, share);
     for (const id of plan.park) this.#entry(id).running = false;
     for (const id of plan.evict) this.#evict(this.#entry(id));
     for (const id of plan.admit) this.#entry(id).start();
@@ -129,6 +146,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     const rows = pass.filter(({ entry }) => this.#entries.has(entry.id)); // some were cancelled meanwhile
     if (rows.length === 0) return;
     for (const { cache } of rows) this.#inPass.add(cache);
+    const started = performance.now();
     let failure: unknown;
     const logits = await this.#model.forward(rows).catch((error: unknown) => {
       failure = error ?? new Error('the pass failed');
@@ -138,6 +156,9 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     this.#releaseCancelled(rows);
     if (failure !== undefined) return this.#onFailure(rows, failure);
     this.#recover();
+    if (isBackground(rows) && rows.every(({ tokens }) => tokens.length === 1)) {
+      this.#pace.observe(rows.length, performance.now() - started);
+    }
     rows.forEach(({ entry }, i) => this.#advance(entry, logits[i] as Float32Array));
   }
 
@@ -192,6 +213,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   }
 
   #remove(entry: Entry<Cache>): void {
+    if (entry.priority === 'interactive') this.#pace.noteInteractive();
     this.#entries.delete(entry.id);
     this.#release(entry);
   }

@@ -3,7 +3,14 @@ import type { Limits } from '../scheduling/scheduled.js';
 import type { ModelSpec } from '../types.js';
 
 /** Of what a model's specification leaves open. */
-export const DEFAULT_LIMITS: Limits = { maxRows: 32, backgroundRows: 1, prefillChunk: 128, stepTokens: 256 };
+export const DEFAULT_LIMITS: Limits = {
+  maxRows: 32,
+  backgroundRows: 1,
+  prefillChunk: 128,
+  backgroundChunk: 8,
+  backgroundPassMs: 20,
+  stepTokens: 256,
+};
 /** Share of the machine's (or the container's) memory that a KV cache takes if nothing is said, and the most of it in bytes. */
 const MEMORY_SHARE = 0.25;
 const MOST_MEMORY = 2 ** 30;
@@ -14,6 +21,8 @@ export function resolveLimits(spec: ModelSpec): Limits {
     maxRows: spec.maxRows ?? DEFAULT_LIMITS.maxRows,
     backgroundRows: spec.backgroundRows ?? DEFAULT_LIMITS.backgroundRows,
     prefillChunk: spec.prefillChunk ?? DEFAULT_LIMITS.prefillChunk,
+    backgroundChunk: spec.backgroundChunk ?? DEFAULT_LIMITS.backgroundChunk,
+    backgroundPassMs: spec.backgroundPassMs ?? DEFAULT_LIMITS.backgroundPassMs,
     stepTokens: spec.stepTokens ?? DEFAULT_LIMITS.stepTokens,
   };
 }

@@ -22,6 +22,11 @@ const BLOCK_TOKENS = 32;
 const PADDING = 0.2;
 /** Most tokens in a pass over several prompts: beyond, a token costs more, not less, and the first ones wait for the last. */
 const GROUP_TOKENS = 128;
+/**
+ * Up to so many tokens behind a past run over the blocks where they lie, together with others of as many tokens; more of them are run
+ * alone, over a copy of the past in one piece, which is quicker then.
+ */
+const SHORT_PIECE = 16;
 /** A sequence of one meaningless token without a past. */
 const FILLER: PassRow = { tokens: [0], past: 0, blocks: [] };
 
@@ -77,16 +82,15 @@ export class InPlaceCausalModel implements CausalModel<KvRow> {
     this.#kv.close(cache);
   }
 
-  /** Sequences that decode run together; prompts from their beginning in groups of similar length; a prompt with a past alone. */
+  /**
+   * Sequences that decode run together; prompts from their beginning in groups of similar length; short pieces behind a past with others
+   * of that length, long ones alone.
+   */
   passes<R extends Row>(rows: readonly R[]): R[][] {
     const decode = rows.filter(isDecode);
     const fresh = rows.filter(({ cache }) => cache.length === 0);
     const continued = rows.filter((row) => row.cache.length > 0 && !isDecode(row));
-    return [
-      ...groupByLength(fresh),
-      ...continued.map((row) => [row]),
-      ...(decode.length > 0 ? [decode] : []),
-    ];
+    return [...groupByLength(fresh), ...groupPieces(continued), ...(decode.length > 0 ? [decode] : [])];
   }
 
   async forward(rows: readonly Row[]): Promise<Float32Array[]> {
@@ -105,19 +109,19 @@ export class InPlaceCausalModel implements CausalModel<KvRow> {
       return { ...passInputs([...fresh, ...alone], 1, 1), ...this.#memory.nothing() };
     }
     const [first] = rows;
-    if (rows.length === 1 && first && steps > 1) {
+    if (first && steps > SHORT_PIECE) {
       const past = first.cache.length;
       const blocks = writtenBlocks(first.cache);
       const row = { tokens: first.tokens, past, blocks: [0] };
       return { ...passInputs([row], blocks.length * BLOCK_TOKENS, 1), ...this.#memory.joined(blocks) };
     }
     const count = this.#kv.activate(rows.map(({ cache }) => cache));
-    const decode = rows.map(({ cache, tokens }) => ({
+    const behind = rows.map(({ cache, tokens }) => ({
       tokens,
       past: cache.length,
       blocks: writtenBlocks(cache),
     }));
-    return { ...passInputs([...decode, ...alone], BLOCK_TOKENS, count), ...this.#memory.blocks(count) };
+    return { ...passInputs([...behind, ...alone], BLOCK_TOKENS, count), ...this.#memory.blocks(count) };
   }
 }
 
@@ -138,6 +142,18 @@ function placesOf({ cache, tokens }: Row): TokenPlace[] {
       offset: position % BLOCK_TOKENS,
     };
   });
+}
+
+/** Pieces behind a past: short ones of equal length together, as padding would move what a row attends to. */
+function groupPieces<R extends Row>(rows: readonly R[]): R[][] {
+  const groups = new Map<number, R[]>();
+  const alone: R[][] = [];
+  for (const row of rows) {
+    const { length } = row.tokens;
+    if (length > SHORT_PIECE) alone.push([row]);
+    else groups.set(length, [...(groups.get(length) ?? []), row]);
+  }
+  return [...groups.values(), ...alone];
 }
 
 /** As few groups as possible in which padding stays small. The shortest prompts come first. */

@@ -1,5 +1,12 @@
 import type { Priority } from '../types.js';
-import { blocksFor, type CacheRoom, type Limits, type Scheduled } from './scheduled.js';
+import {
+  blocksFor,
+  WHOLE_SHARE,
+  type BackgroundShare,
+  type CacheRoom,
+  type Limits,
+  type Scheduled,
+} from './scheduled.js';
 
 /** What changes before the next step, in this order. */
 export interface AdmissionPlan {
@@ -15,7 +22,7 @@ export interface AdmissionPlan {
  * Decides who has a row in the next step. Interactive sequences come first and take rows and cache from background ones,
  * down to the rows that those keep; within a priority, the client with the fewest rows is next, and of one client's
  * sequences the first come. Who is next and doesn't fit into the cache waits, and everyone behind it, too: a long prompt
- * would otherwise wait as long as short ones keep coming.
+ * would otherwise wait as long as short ones keep coming. Background sequences beyond their share of rows are parked.
  *
  * A pure function.
  */
@@ -23,10 +30,13 @@ export function planAdmission(
   sequences: Iterable<Scheduled>,
   limits: Limits,
   room: CacheRoom,
+  background: BackgroundShare = WHOLE_SHARE,
 ): AdmissionPlan {
   const all = [...sequences];
-  if (all.every(({ running }) => running)) return { park: [], evict: [], admit: [] };
-  const planner = new Planner(all, limits, room);
+  const most = Math.max(limits.backgroundRows, background.rows);
+  if (all.length <= most && all.every(({ running }) => running)) return { park: [], evict: [], admit: [] };
+  const planner = new Planner(all, limits, room, most);
+  planner.parkBackground();
   planner.admitInteractive();
   planner.admitBackground();
   return planner.plan;
@@ -36,6 +46,8 @@ class Planner {
   readonly plan = { park: [] as number[], evict: [] as number[], admit: [] as number[] };
   readonly #limits: Limits;
   readonly #room: CacheRoom;
+  /** Background rows at most. */
+  readonly #most: number;
   readonly #waiting: Readonly<Record<Priority, Scheduled[]>>;
   /** Background sequences with a row, the newest last. */
   readonly #preemptible: Scheduled[];
@@ -51,9 +63,10 @@ class Planner {
   /** Background sequences, with a row or not. */
   readonly #background: number;
 
-  constructor(all: readonly Scheduled[], limits: Limits, room: CacheRoom) {
+  constructor(all: readonly Scheduled[], limits: Limits, room: CacheRoom, most: number) {
     this.#limits = limits;
     this.#room = room;
+    this.#most = most;
     this.#available = room.available;
     const byArrival = all.toSorted((a, b) => a.id - b.id);
     const waiting = byArrival.filter(({ running }) => !running);
@@ -74,6 +87,10 @@ class Planner {
     }
   }
 
+  parkBackground(): void {
+    while (this.#preemptible.length > this.#most) this.#park();
+  }
+
   admitInteractive(): void {
     const kept = Math.min(this.#limits.backgroundRows, this.#background);
     let rows = this.#rows - this.#preemptible.length;
@@ -87,9 +104,9 @@ class Planner {
 
   admitBackground(): void {
     let rows = this.#preemptible.length;
+    const most = this.#waiting.interactive.length > 0 ? this.#limits.backgroundRows : this.#most;
     for (let next = this.#next('background'); next; next = this.#next('background')) {
-      const mayWait = this.#waiting.interactive.length > 0 && rows >= this.#limits.backgroundRows;
-      if (mayWait || this.#rows >= this.#limits.maxRows || !this.#makeRoom(next)) return;
+      if (rows >= most || this.#rows >= this.#limits.maxRows || !this.#makeRoom(next)) return;
       this.#admit(next);
       rows++;
     }

@@ -24,9 +24,24 @@ export interface Limits {
   readonly backgroundRows: number;
   /** Most tokens of a prompt that one step runs for one sequence. */
   readonly prefillChunk: number;
+  /** The same for a background prompt, if less: somebody who comes meanwhile waits for the end of the pass. */
+  readonly backgroundChunk: number;
+  /** With people about, as few background rows run as it takes for a pass over them to last no longer; in milliseconds. */
+  readonly backgroundPassMs: number;
   /** Most tokens in one step; a step that has prompts to run always runs one chunk. */
   readonly stepTokens: number;
 }
+
+/** What background work may take of a step besides its own: less while there are people who could come back any moment. */
+export interface BackgroundShare {
+  /** Most rows; it has `backgroundRows` of them in any case. */
+  readonly rows: number;
+  /** Most tokens of prompts; one piece is run in any case. */
+  readonly promptTokens: number;
+}
+
+/** Nobody is about. */
+export const WHOLE_SHARE: BackgroundShare = { rows: Infinity, promptTokens: Infinity };
 
 /** The KV cache as the scheduler sees it. */
 export interface CacheRoom {

@@ -1,4 +1,4 @@
-import { pending, type Limits, type Scheduled } from './scheduled.js';
+import { pending, WHOLE_SHARE, type BackgroundShare, type Limits, type Scheduled } from './scheduled.js';
 
 /** Tokens that one sequence runs in a step: the next ones that aren't in its cache. */
 export interface PlannedRow {
@@ -15,8 +15,6 @@ export interface StepPlan {
 
 /** So often the oldest prompt goes first, not the shortest. */
 const OLDEST_EVERY = 4;
-/** Most tokens of background prompts in one step: somebody who comes meanwhile waits for the end of the pass. */
-const BACKGROUND_TOKENS = 64;
 
 /**
  * Decides what the next step runs: every sequence that decodes, and as many pieces of prompts as the step has tokens
@@ -30,14 +28,20 @@ const BACKGROUND_TOKENS = 64;
  * A pure function.
  * @param number of the step
  */
-export function planStep(running: Iterable<Scheduled>, limits: Limits, number: number): StepPlan {
+export function planStep(
+  running: Iterable<Scheduled>,
+  limits: Limits,
+  number: number,
+  background: BackgroundShare = WHOLE_SHARE,
+): StepPlan {
   const prompts: Scheduled[] = [];
   const decode: PlannedRow[] = [];
   for (const sequence of running) {
     if (pending(sequence) === 1 && sequence.cached > 0) decode.push({ id: sequence.id, count: 1 });
     else prompts.push(sequence);
   }
-  return { prefill: planPrefill(prompts, limits, limits.stepTokens - decode.length, number), decode };
+  const tokens = limits.stepTokens - decode.length;
+  return { prefill: planPrefill(prompts, limits, tokens, number, background), decode };
 }
 
 function planPrefill(
@@ -45,6 +49,7 @@ function planPrefill(
   limits: Limits,
   tokens: number,
   number: number,
+  background: BackgroundShare,
 ): PlannedRow[] {
   const interactive = prompts.filter(({ priority }) => priority === 'interactive');
   const byArrival = prompts.toSorted((a, b) => a.id - b.id);
@@ -55,7 +60,8 @@ function planPrefill(
   // sorting is stable
   const order = [...oldest, ...others.toSorted((a, b) => pending(a) - pending(b))];
   const rows: PlannedRow[] = [];
-  let left = interactive.length > 0 ? tokens : Math.min(tokens, BACKGROUND_TOKENS);
+  // of background prompts, no more than one interactive piece: the rows that decode wait for it, too
+  let left = interactive.length > 0 ? tokens : Math.min(tokens, limits.prefillChunk, background.promptTokens);
   for (const sequence of order) {
     const count = Math.min(pending(sequence), chunkOf(sequence, limits));
     if (count > left && rows.length > 0) break;
@@ -65,6 +71,6 @@ function planPrefill(
   return rows;
 }
 
-function chunkOf({ priority }: Scheduled, { prefillChunk }: Limits): number {
-  return priority === 'interactive' ? prefillChunk : Math.min(prefillChunk, BACKGROUND_TOKENS);
+function chunkOf({ priority }: Scheduled, { prefillChunk, backgroundChunk }: Limits): number {
+  return priority === 'interactive' ? prefillChunk : Math.min(prefillChunk, backgroundChunk);
 }

@@ -1,14 +1,21 @@
 import type { SequenceOptions } from '../../../src/engine/generation/sequence.js';
 import { StepLoop } from '../../../src/engine/generation/step-loop.js';
 import type { Limits } from '../../../src/engine/scheduling/scheduled.js';
-import { Recorder } from './recorder.js';
+import { Recorder, settled } from './recorder.js';
 import { ScriptedModel, type Script, type TokenCache } from './scripted-model.js';
 import { sequenceOf } from './sequences.js';
 
 export type Options = Partial<SequenceOptions> & { readonly id: number };
 
 /** Enough for everything at once, in small pieces. */
-export const LIMITS: Limits = { maxRows: 8, backgroundRows: 1, prefillChunk: 4, stepTokens: 16 };
+export const LIMITS: Limits = {
+  maxRows: 8,
+  backgroundRows: 1,
+  backgroundChunk: 64,
+  backgroundPassMs: 20,
+  prefillChunk: 4,
+  stepTokens: 16,
+};
 
 /** One sequence at a time. */
 export const ONE_ROW: Limits = { ...LIMITS, maxRows: 1, backgroundRows: 0 };
@@ -22,6 +29,12 @@ export function loopOf(script: Script = {}, limits: Partial<Limits> = {}) {
     return recorder;
   };
   return { model, loop, add };
+}
+
+/** Waits until a loop has nothing left to do. */
+export async function untilIdle(loop: { readonly idle: boolean }): Promise<void> {
+  do await settled();
+  while (!loop.idle);
 }
 
 /** What a sequence gives if nothing else runs and there is room for all. */

@@ -180,15 +180,26 @@ describe('InPlaceCausalModel', () => {
     ]);
   });
 
-  it('runs what decodes in one pass, prompts with a past alone', () => {
+  it('runs what decodes in one pass, short pieces behind a past with those of their length, long ones alone', () => {
     const { model } = modelOf();
     const row = (length: number, count: number): ForwardRow<KvRow> => {
       const cache = Object.assign(model.open([1]), { length });
       return { cache, tokens: Array.from({ length: count }, () => 1) };
     };
-    const rows = [row(5, 1), row(0, 10), row(40, 8), row(7, 1), row(0, 9), row(40, 9), row(0, 1)];
-    const [a, fresh, x, b, other, y, one] = rows;
-    expect(model.passes(rows)).toEqual([[one], [fresh, other], [x], [y], [a, b]]);
+    const rows = [
+      row(5, 1),
+      row(0, 10),
+      row(40, 8),
+      row(7, 1),
+      row(0, 9),
+      row(40, 9),
+      row(0, 1),
+      row(70, 8),
+      row(40, 17),
+      row(40, 17),
+    ];
+    const [a, fresh, x, b, other, y, one, z, long, longer] = rows;
+    expect(model.passes(rows)).toEqual([[one], [fresh, other], [x, z], [y], [long], [longer], [a, b]]);
     expect(model.passes([])).toEqual([]);
   });
 
@@ -244,7 +255,14 @@ describe('InPlaceCausalModel in the step loop', () => {
     all: readonly (typeof requests extends fc.Arbitrary<infer T> ? T : never)[number][],
   ) {
     const { model } = modelOf({ blocks: 6 });
-    const limits = { maxRows: 4, backgroundRows: 1, prefillChunk: 24, stepTokens: 48 };
+    const limits = {
+      maxRows: 4,
+      backgroundRows: 1,
+      backgroundChunk: 8,
+      backgroundPassMs: 20,
+      prefillChunk: 24,
+      stepTokens: 48,
+    };
     const loop = new StepLoop(model, limits, 'instance-1');
     const recorders = all.map((each, i) => {
       const recorder = new Recorder();

@@ -1,13 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planAdmission } from '../../../src/engine/scheduling/admission.js';
-import { blocksFor, type Scheduled } from '../../../src/engine/scheduling/scheduled.js';
+import { blocksFor, type BackgroundShare, type Scheduled } from '../../../src/engine/scheduling/scheduled.js';
 import type { Priority } from '../../../src/engine/types.js';
 import { needed, situations, sum, type Situation } from './situations.js';
 
 /** A situation, its plan, and who is where when the plan is carried out. */
-function carriedOut({ sequences, limits, room }: Situation) {
-  const plan = planAdmission(sequences, limits, room);
+function carriedOut({ sequences, limits, room }: Situation, share?: BackgroundShare) {
+  const plan = planAdmission(sequences, limits, room, share);
   const { park, evict, admit } = plan;
   const after = sequences.map((each): Scheduled => {
     const running =
@@ -200,6 +200,29 @@ describe('planAdmission', () => {
     });
   });
 
+  it('leaves background sequences no more rows than their share while people are about, and parks the newest', () => {
+    fc.assert(
+      fc.property(situations, fc.integer({ min: 1, max: 5 }), (situation, most) => {
+        const { sequences, limits } = situation;
+        const running = sequences.filter(({ running, priority }) => running && priority === 'background');
+        const { rows, park } = carriedOut(situation, { rows: most, promptTokens: 0 });
+        const share = Math.max(most, limits.backgroundRows);
+        expect(rows.filter(isOf('background')).length).toBeLessThanOrEqual(share);
+        const oldest = running.map(({ id }) => id).toSorted((a, b) => a - b);
+        expect(park.filter((id) => oldest.indexOf(id) < limits.backgroundRows)).toEqual([]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('does not mind a share that background sequences do not fill', () => {
+    expectOfAll((situation, { park, evict, admit }) => {
+      const { sequences, limits, room } = situation;
+      const share = { rows: Math.max(1, sequences.length), promptTokens: 0 };
+      expect(planAdmission(sequences, limits, room, share)).toEqual({ park, evict, admit });
+    });
+  });
+
   it('counts what those need no more that it parks', () => {
     const waiting = { priority: 'interactive', client: 'a', running: false, cached: 0, blocks: 0 } as const;
     const batch = { ...waiting, priority: 'background', running: true, tokens: 4 } as const;
@@ -209,7 +232,14 @@ describe('planAdmission', () => {
       { ...waiting, id: 3, tokens: 2 },
       { ...waiting, id: 4, tokens: 6 },
     ];
-    const limits = { maxRows: 2, backgroundRows: 0, prefillChunk: 8, stepTokens: 8 };
+    const limits = {
+      maxRows: 2,
+      backgroundRows: 0,
+      backgroundChunk: 64,
+      backgroundPassMs: 20,
+      prefillChunk: 8,
+      stepTokens: 8,
+    };
     const plan = planAdmission(sequences, limits, { blockTokens: 1, available: 12 });
     expect(plan).toEqual({ park: [2], evict: [1], admit: [3, 4] });
   });

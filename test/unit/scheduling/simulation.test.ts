@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sum } from './situations.js';
+import { DEFAULT_LIMITS } from '../../../src/engine/loading/limits.js';
 import { Simulation, type Arrival, type Simulated } from './simulation.js';
 
 const arrivals = fc.array(
@@ -19,6 +20,8 @@ const limits = fc
     interactiveRows: fc.integer({ min: 1, max: 8 }),
     backgroundRows: fc.nat(4),
     prefillChunk: fc.integer({ min: 1, max: 16 }),
+    backgroundChunk: fc.integer({ min: 1, max: 8 }),
+    backgroundPassMs: fc.constant(15),
     stepTokens: fc.integer({ min: 1, max: 32 }),
   })
   .map(({ interactiveRows, ...rest }) => ({ ...rest, maxRows: interactiveRows + rest.backgroundRows }));
@@ -33,7 +36,7 @@ function stream(count: number, every: number, each: Omit<Arrival, 'at'>): Arriva
   return Array.from({ length: count }, (_, i) => ({ at: Math.floor(i * every), ...each }));
 }
 
-const SERVER = { maxRows: 32, backgroundRows: 1, prefillChunk: 128, stepTokens: 256 };
+const SERVER = DEFAULT_LIMITS;
 const PERSON = { priority: 'interactive', client: 'person' } as const;
 const BATCH = { priority: 'background', client: 'batch' } as const;
 
@@ -71,9 +74,9 @@ describe('any mix of sequences', () => {
   });
 });
 
-/** Steps that a prompt and those before it take if each has one piece, 64 tokens at least, in every fourth step. */
-function fourthSteps(prompts: readonly number[]): number {
-  return 4 * sum(prompts.map((prompt) => Math.ceil(prompt / 64)));
+/** Steps that a prompt and those before it take if each has one piece in every fourth step. */
+function fourthSteps(prompts: readonly number[], chunk = SERVER.prefillChunk): number {
+  return 4 * sum(prompts.map((prompt) => Math.ceil(prompt / chunk)));
 }
 
 describe('a background sequence', () => {
@@ -88,7 +91,8 @@ describe('a background sequence', () => {
       fc.property(traffic, ({ every, at, ...each }) => {
         const work = { at, ...BATCH, prompt: 300, completion: 10 };
         const before = Math.ceil((at + 1) / every);
-        const most = fourthSteps([300, ...Array.from({ length: before }, () => each.prompt)]) + 10;
+        const prompts = Array.from({ length: before }, () => each.prompt);
+        const most = fourthSteps(prompts) + fourthSteps([300], SERVER.backgroundChunk) + 10;
         const people = stream(Math.ceil((at + most) / every), every, { ...PERSON, ...each });
         const simulation = new Simulation({ limits: SERVER, blockTokens: 32, blocks: 5000 }, [
           work,

@@ -18,6 +18,8 @@ export const anyLimits: fc.Arbitrary<Limits> = fc
     interactiveRows: fc.integer({ min: 1, max: 4 }),
     backgroundRows: fc.nat(3),
     prefillChunk: fc.integer({ min: 1, max: 8 }),
+    backgroundChunk: fc.integer({ min: 1, max: 8 }),
+    backgroundPassMs: fc.constant(15),
     stepTokens: fc.integer({ min: 1, max: 16 }),
   })
   .map(({ interactiveRows, ...limits }) => ({ ...limits, maxRows: interactiveRows + limits.backgroundRows }));

@@ -1,6 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { pending, type Limits, type Scheduled } from '../../../src/engine/scheduling/scheduled.js';
+import {
+  pending,
+  type BackgroundShare,
+  type Limits,
+  type Scheduled,
+} from '../../../src/engine/scheduling/scheduled.js';
 import { planStep, type StepPlan } from '../../../src/engine/scheduling/step-plan.js';
 import { situations, sum } from './situations.js';
 
@@ -29,13 +34,21 @@ function expectOfAll(check: (planned: Planned) => void): void {
   );
 }
 
+const LIMITS: Limits = {
+  maxRows: 9,
+  backgroundRows: 1,
+  prefillChunk: 100,
+  backgroundChunk: 64,
+  backgroundPassMs: 20,
+  stepTokens: 1000,
+};
+
 function promptOf(id: number, tokens: number, options: Partial<Scheduled> = {}): Scheduled {
   return { id, priority: 'interactive', client: '', running: true, tokens, cached: 0, blocks: 0, ...options };
 }
 
 function order(prompts: readonly Scheduled[], number: number, limits: Partial<Limits> = {}): number[] {
-  const all = { maxRows: 9, backgroundRows: 1, prefillChunk: 100, stepTokens: 1000, ...limits };
-  return planStep(prompts, all, number).prefill.map(({ id }) => id);
+  return planStep(prompts, { ...LIMITS, ...limits }, number).prefill.map(({ id }) => id);
 }
 
 describe('planStep', () => {
@@ -49,7 +62,8 @@ describe('planStep', () => {
     expectOfAll(({ plan, prompts, limits }) => {
       for (const { id, count } of plan.prefill) {
         const prompt = prompts.find((each) => each.id === id) as Scheduled;
-        expect(count).toBe(Math.min(pending(prompt), limits.prefillChunk));
+        const chunk = prompt.priority === 'background' ? limits.backgroundChunk : limits.prefillChunk;
+        expect(count).toBe(Math.min(pending(prompt), limits.prefillChunk, chunk));
       }
       expect(new Set(plan.prefill.map(({ id }) => id)).size).toBe(plan.prefill.length);
     });
@@ -66,15 +80,18 @@ describe('planStep', () => {
 
   it('runs as many pieces as there is room for', () => {
     expectOfAll(({ plan, prompts, decoding, limits, number }) => {
-      const left = limits.stepTokens - decoding.length - sum(plan.prefill.map(({ count }) => count));
       const interactive = prompts.filter(({ priority }) => priority === 'interactive');
+      const all = limits.stepTokens - decoding.length;
+      const most = interactive.length > 0 ? all : Math.min(all, limits.prefillChunk);
+      const left = most - sum(plan.prefill.map(({ count }) => count));
       const candidates = interactive.length > 0 ? interactive : prompts;
       const chosen = new Set(plan.prefill.map(({ id }) => id));
       const next = candidates
         .filter(({ id }) => !chosen.has(id))
         .toSorted((a, b) => pending(a) - pending(b) || a.id - b.id)[0];
       if (!next) return;
-      expect(Math.min(pending(next), limits.prefillChunk), `step ${number}`).toBeGreaterThan(left);
+      const chunk = interactive.length > 0 ? limits.prefillChunk : limits.backgroundChunk;
+      expect(Math.min(pending(next), limits.prefillChunk, chunk), `step ${number}`).toBeGreaterThan(left);
     });
   });
 
@@ -115,25 +132,26 @@ describe('planStep', () => {
     expect(order(prompts, 1, { stepTokens: 65 })).toEqual([2, 3]);
   });
 
-  it('runs background prompts in small pieces, and few tokens of them in one step', () => {
-    const limits = { maxRows: 9, backgroundRows: 1, prefillChunk: 100, stepTokens: 1000 };
-    const batch = [1, 2, 3].map((id) => promptOf(id, 30 * id, { priority: 'background' }));
-    expect(planStep(batch, limits, 1).prefill).toEqual([{ id: 1, count: 30 }]);
-    expect(planStep(batch.slice(2), limits, 1).prefill).toEqual([{ id: 3, count: 64 }]);
-    expect(planStep(batch.slice(2), { ...limits, prefillChunk: 20 }, 1).prefill).toEqual([
-      { id: 3, count: 20 },
+  it('runs background prompts in small pieces, together no more of them than one interactive piece', () => {
+    const limits = { ...LIMITS, prefillChunk: 100, backgroundChunk: 40 };
+    const batch = [1, 2, 3, 4].map((id) => promptOf(id, 30 * id, { priority: 'background' }));
+    const pieces = (share?: BackgroundShare) => planStep(batch, limits, 1, share).prefill;
+    expect(pieces()).toEqual([
+      { id: 1, count: 30 },
+      { id: 2, count: 40 },
     ]);
+    // somebody is about
+    expect(pieces({ rows: 1, promptTokens: 0 })).toEqual([{ id: 1, count: 30 }]);
+    expect(planStep(batch, { ...limits, prefillChunk: 20 }, 1).prefill).toEqual([{ id: 1, count: 20 }]);
     // the oldest, in a step with others
-    const person = promptOf(4, 300);
-    expect(planStep([...batch.slice(2), person], limits, 4).prefill).toEqual([
-      { id: 3, count: 64 },
-      { id: 4, count: 100 },
+    expect(planStep([...batch.slice(2), promptOf(5, 300)], limits, 4).prefill).toEqual([
+      { id: 3, count: 40 },
+      { id: 5, count: 100 },
     ]);
   });
 
   it('takes a prompt of one token for a prompt, and the last token of one behind a known prefix for a decode', () => {
-    const limits = { maxRows: 9, backgroundRows: 1, prefillChunk: 100, stepTokens: 1000 };
-    const plan = planStep([promptOf(1, 1), promptOf(2, 33, { cached: 32, blocks: 1 })], limits, 1);
+    const plan = planStep([promptOf(1, 1), promptOf(2, 33, { cached: 32, blocks: 1 })], LIMITS, 1);
     expect(plan).toEqual({ prefill: [{ id: 1, count: 1 }], decode: [{ id: 2, count: 1 }] });
   });
 });
