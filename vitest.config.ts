@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 const layers = ['unit', 'controller', 'e2e', 'clients', 'chaos'] as const;
 
 export default defineConfig({
+  // the copy that Node itself loads, and with it Nest and Apollo: a schema of one copy is foreign to the other
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     pool: 'forks',
     // what a test's engine process inherits: it runs from src/, as the tests do

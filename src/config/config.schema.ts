@@ -1,7 +1,7 @@
 import { CronTime } from 'cron';
 import { z } from 'zod';
 import { DEFAULT_LIMITS } from '../engine/loading/limits.js';
-import { DEVICES, DTYPES, KV_CACHE_MODES, TASKS } from '../engine/types.js';
+import { DEVICES, DTYPES, KV_CACHE_MODES, POOLINGS, TASKS } from '../engine/types.js';
 
 const cronSchema = z
   .string()
@@ -21,6 +21,8 @@ export const modelSchema = z
   .strictObject({
     /** What clients send as `model`. */
     name: z.string().min(1),
+    /** Other names for it. */
+    aliases: z.array(z.string().min(1)).optional(),
     /** A folder, or a Hugging Face id `owner/name` or `owner/name@revision`. */
     source: z.string().min(1),
     task: z.enum(TASKS).default('text-generation'),
@@ -46,6 +48,16 @@ export const modelSchema = z
     backgroundPassMs: z.number().positive().default(DEFAULT_LIMITS.backgroundPassMs),
     /** Most tokens in one step. */
     stepTokens: z.int().min(16).default(DEFAULT_LIMITS.stepTokens),
+    /** Of an embedding model: how the vectors of the tokens become one; default: what its files say, else `mean`. */
+    pooling: z.enum(POOLINGS).optional(),
+    /** Of an embedding model: vectors of length 1; default: what its files say, else true. */
+    normalize: z.boolean().optional(),
+    /** Of an embedding model: texts that may go before an input, by name, besides those in its files. */
+    prompts: z.record(z.string().min(1), z.string()).optional(),
+    /** Of an encoder: most tokens of one input; default: what its files say. */
+    maxTokens: z.int().min(8).optional(),
+    /** Of an encoder: most tokens of one pass, padding included; default: 512 on the CPU, 4096 elsewhere. */
+    batchTokens: z.int().min(16).optional(),
     /** Most generations under way or waiting, of each priority; one more is refused with 429. */
     maxQueue: z.int().min(1).optional(),
     /** A step that takes longer means that the engine hangs: it is restarted. */
@@ -80,7 +92,19 @@ export const configSchema = z.strictObject({
     /** Where downloaded models are kept; default: `resident` in the user's cache directory. */
     cacheDir: z.string().min(1).optional(),
   }),
-  graphql: z.strictObject({ introspection: z.boolean() }),
+  graphql: z.strictObject({
+    introspection: z.boolean(),
+    /** Whether browsers that open `/graphql` get a page to try operations with. */
+    explorer: z.boolean(),
+    /** Most levels of fields in an operation. */
+    maxDepth: z.int().min(1),
+    /** Most aliases: with them one operation runs a field many times. */
+    maxAliases: z.int().min(0),
+    /** Most cost of an operation: 1 for a scalar, 2 for an object, times 1.5 for each level. */
+    maxCost: z.number().positive(),
+    /** Most tokens of a document; values in variables don't count. */
+    maxTokens: z.int().min(1),
+  }),
   /** The folder for everything that changes. */
   data: z.string().min(1),
   /** `inbox`, `outbox` and `done` are relative to `data`. */

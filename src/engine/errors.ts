@@ -11,6 +11,7 @@ export const ERROR_CODES = [
   'unsupported_parameter',
   'context_length_exceeded',
   'no_chat_template',
+  'task_not_supported',
   'model_not_found',
   'cancelled',
   'deadline_exceeded',
@@ -135,6 +136,7 @@ export function fromWireError({ code, message, param }: WireError): ResidentErro
     case 'unsupported_parameter':
     case 'context_length_exceeded':
     case 'no_chat_template':
+    case 'task_not_supported':
     case 'model_not_found':
       return new InvalidRequestError(code, message, { param });
     default:

@@ -1,3 +1,4 @@
+import type { CallResult, EngineCall } from './encoder-types.js';
 import type { WireError } from './errors.js';
 import type {
   GenerationEvent,
@@ -24,6 +25,14 @@ export type ToEngine =
       /** false: no `token` events, the whole text comes with `finish`. */
       readonly stream: boolean;
     }
+  | {
+      readonly type: 'call';
+      readonly id: number;
+      readonly call: EngineCall;
+      readonly priority: Priority;
+      /** Whoever sent it: clients of one priority share the model evenly. */
+      readonly client: string;
+    }
   | { readonly type: 'cancel'; readonly id: number }
   /** Answered with `pong` between two steps: whoever doesn't answer hangs. */
   | { readonly type: 'ping' }
@@ -32,9 +41,16 @@ export type ToEngine =
 /** What an engine process can say of its load; the server adds `loadMs`, which includes starting the process. */
 export type LoadReport = Omit<LoadedModelInfo, 'loadMs'>;
 
+/** All that comes back of a call. */
+export interface CallAnswer {
+  readonly type: 'result';
+  readonly result: CallResult;
+}
+
 export type FromEngine =
   | { readonly type: 'loaded'; readonly report: LoadReport }
   | { readonly type: 'load_failed'; readonly error: WireError }
   | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
+  | { readonly type: 'result'; readonly id: number; readonly result: CallResult }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
   | { readonly type: 'pong' };

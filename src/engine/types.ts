@@ -1,20 +1,65 @@
 /** What the engine is asked and what it answers. Nothing here knows HTTP, GraphQL or Nest. */
 
-export const TASKS = ['text-generation'] as const;
+export const TASKS = ['text-generation', 'feature-extraction', 'text-classification', 'reranking'] as const;
 export type Task = (typeof TASKS)[number];
 
 /** Who waits for the answer: a person (`interactive`) or a batch (`background`, served when no person waits). */
 export type Priority = 'interactive' | 'background';
 
+/** Fields are named as chat templates name them. */
 export interface ChatMessage {
   readonly role: string;
   readonly content: string;
+  /** Of an assistant: what it called. */
+  readonly tool_calls?: readonly ChatToolCall[];
+  /** Of a tool: which call this answers. */
+  readonly tool_call_id?: string;
+  /** Of a tool: its name. */
+  readonly name?: string;
 }
+
+export interface ChatToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    /** Templates want the object; a text that isn't JSON stays one. */
+    readonly arguments: unknown;
+  };
+}
+
+/** A function that the model may call, as chat templates know it. */
+export interface ToolDefinition {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: string;
+    /** JSON Schema of an object. Default: any object. */
+    readonly parameters?: Readonly<Record<string, unknown>>;
+  };
+}
+
+/** How a model writes a call of a tool: Hermes and Qwen; Mistral; Llama 3.1 and later. */
+export const TOOL_FORMATS = ['hermes', 'mistral', 'llama'] as const;
+export type ToolFormat = (typeof TOOL_FORMATS)[number];
+
+/** What the text must be; see `docs/engine.md`, Constrained decoding. */
+export type Constraint =
+  /** A JSON object. */
+  | { readonly kind: 'json' }
+  | { readonly kind: 'json-schema'; readonly schema: unknown }
+  /** One to `most` calls of these tools, in the model's format. */
+  | { readonly kind: 'tool-calls'; readonly tools: readonly ToolDefinition[]; readonly most: number };
 
 export type Prompt =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'tokens'; readonly tokens: readonly number[] }
-  | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[] };
+  | {
+      readonly kind: 'chat';
+      readonly messages: readonly ChatMessage[];
+      /** Told to the model; the text is then to be read with the `toolFormat` that `start` tells. */
+      readonly tools?: readonly ToolDefinition[] | undefined;
+    };
 
 export interface GenerationRequest {
   readonly prompt: Prompt;
@@ -50,6 +95,8 @@ export interface GenerationRequest {
   readonly logprobs?: number | undefined;
   /** It fails if it hasn't ended so long after it was asked for, in milliseconds. Default: never. */
   readonly timeoutMs?: number | undefined;
+  /** Stop strings don't cut such a text, and it ends where it is complete, whatever `minTokens` says. Default: none. */
+  readonly constraint?: Constraint | undefined;
   /** Tell the prompt's text in `start`. Default: false. */
   readonly echo?: boolean | undefined;
 }
@@ -78,6 +125,14 @@ export interface Usage {
   readonly completionTokens: number;
 }
 
+/** Where the time before the first token went, in milliseconds. */
+export interface GenerationTiming {
+  /** From its arrival in the engine until the first pass that holds a part of its prompt began. */
+  readonly queueMs: number;
+  /** From then until the prompt was in the cache. */
+  readonly prefillMs: number;
+}
+
 /**
  * One generation is `start`, any number of `token`, one `finish`; a failure is thrown by the iterator instead.
  * The concatenated `text`s are the completion: whole characters only, and nothing of a stop string.
@@ -89,6 +144,10 @@ export type GenerationEvent =
       readonly promptTokens: number;
       /** Only if the request says `echo`. */
       readonly promptText?: string | undefined;
+      /** Only if the prompt has tools. */
+      readonly toolFormat?: ToolFormat | undefined;
+      /** Where the time until now went, if it is known. */
+      readonly timing?: GenerationTiming | undefined;
     }
   | {
       readonly type: 'token';
@@ -136,6 +195,10 @@ export type ConcreteDevice = Exclude<Device, 'auto'>;
 export const KV_CACHE_MODES = ['auto', 'inplace', 'plain'] as const;
 export type KvCacheMode = (typeof KV_CACHE_MODES)[number];
 
+/** Of the vectors of an input's tokens: their mean, the first one, or the last one. */
+export const POOLINGS = ['mean', 'cls', 'last'] as const;
+export type Pooling = (typeof POOLINGS)[number];
+
 /** One model to keep resident. */
 export interface ModelSpec {
   /** What clients send as `model`. */
@@ -165,6 +228,16 @@ export interface ModelSpec {
   readonly backgroundPassMs?: number | undefined;
   /** Most tokens in one step. Default: 256. */
   readonly stepTokens?: number | undefined;
+  /** Of an embedding model: how the vectors of the tokens become one. Default: what its files say, else `mean`. */
+  readonly pooling?: Pooling | undefined;
+  /** Of an embedding model: vectors of length 1. Default: what its files say, else true. */
+  readonly normalize?: boolean | undefined;
+  /** Of an embedding model: texts that may go before an input, by name, besides those in its files. */
+  readonly prompts?: Readonly<Record<string, string>> | undefined;
+  /** Of an encoder: most tokens of one input, at most what the model takes. Default: what its files say. */
+  readonly maxTokens?: number | undefined;
+  /** Of an encoder: most tokens of one pass, padding included. Default: 512 on the CPU, 4096 elsewhere. */
+  readonly batchTokens?: number | undefined;
   /** Most generations under way or waiting, of each priority; one more is refused. Default: 1024. */
   readonly maxQueue?: number | undefined;
   /** A step that takes longer, in seconds, means that the engine hangs: it is restarted. Default: 120. */
@@ -187,16 +260,24 @@ export interface LoadedModelInfo {
   readonly loadMs: number;
   readonly device: ConcreteDevice;
   readonly dtype: ConcreteDtype;
-  /** Most tokens of prompt and completion together. */
-  readonly contextLength: number;
-  /** How the KV cache is kept. */
-  readonly kvCache: Exclude<KvCacheMode, 'auto'>;
+  /** Of a generator: most tokens of prompt and completion together. */
+  readonly contextLength?: number | undefined;
+  /** Of an encoder: most tokens of one input, with special tokens. */
+  readonly maxInputTokens?: number | undefined;
+  /** Of an embedding model: the length of its vectors. */
+  readonly dimensions?: number | undefined;
+  /** Of a classifier or reranker: what it tells apart, in the model's order. */
+  readonly labels?: readonly string[] | undefined;
+  /** Of an embedding model: names of the prompts that may go before a text. */
+  readonly promptNames?: readonly string[] | undefined;
+  /** How the KV cache of a generator is kept. */
+  readonly kvCache?: Exclude<KvCacheMode, 'auto'> | undefined;
   /** Why it isn't kept in place, where that was tried. */
   readonly kvCacheReason?: string | undefined;
   /** Tokens that the KV cache holds, of all sequences together. */
-  readonly kvCacheTokens: number;
-  /** Whether a sequence's result is the same, to the bit, whatever runs beside it. */
-  readonly batchInvariant: boolean;
+  readonly kvCacheTokens?: number | undefined;
+  /** Of a generator: whether a sequence's result is the same, to the bit, whatever runs beside it. */
+  readonly batchInvariant?: boolean | undefined;
   /** Process id of the engine. */
   readonly pid: number;
 }

@@ -1,6 +1,8 @@
 import type { HubOptions, ModelSpec } from '../engine/types.js';
 
 export interface ResidentModelOptions extends ModelSpec {
+  /** Other names that clients may send as `model`. */
+  readonly aliases?: readonly string[] | undefined;
   /** `await`: the application is ready when the model is. `background`: it starts without, and requests are refused until then. */
   readonly load: 'await' | 'background';
 }

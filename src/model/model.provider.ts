@@ -7,9 +7,23 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { EngineSupervisor, type EngineState } from '../engine/client/engine-supervisor.js';
-import type { GenerateOptions } from '../engine/client/engine-process.js';
+import type { CallOptions, GenerateOptions } from '../engine/client/engine-process.js';
 import { GenerationStream } from '../engine/client/generation-stream.js';
 import { collect, type Generation } from '../engine/collect.js';
+import type {
+  CallKind,
+  Calls,
+  ClassificationRequest,
+  ClassificationResult,
+  DetokenizeRequest,
+  DetokenizeResult,
+  EmbeddingRequest,
+  EmbeddingResult,
+  RerankRequest,
+  RerankResult,
+  TokenizeRequest,
+  TokenizeResult,
+} from '../engine/encoder-types.js';
 import { InvalidRequestError, messageOf } from '../engine/errors.js';
 import type { GenerationEvent, GenerationRequest, LoadedModelInfo, Task } from '../engine/types.js';
 import type { ModelModuleOptions, ResidentModelOptions } from './model-options.interface.js';
@@ -29,6 +43,20 @@ export interface ModelDescription extends Partial<LoadedModelInfo> {
 export type ModelRequest = GenerationRequest & {
   /** Default: the first model. */
   readonly model?: string | undefined;
+};
+
+export type { CallOptions };
+
+/** Default of `model`: the first one that does what is asked. */
+export type ForModel<Request> = Request & { readonly model?: string | undefined };
+
+/** What a model must do to answer; a tokenizer has each. */
+const TASK_OF: Readonly<Record<CallKind, Task | undefined>> = {
+  embed: 'feature-extraction',
+  classify: 'text-classification',
+  rerank: 'reranking',
+  tokenize: undefined,
+  detokenize: undefined,
 };
 
 interface Resident {
@@ -88,7 +116,7 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
   generate(request: ModelRequest, options: GenerateOptions = {}): AsyncIterableIterator<GenerationEvent> {
     const { model, ...rest } = request;
     try {
-      const { engine, options: modelOptions } = this.#find(model);
+      const { engine, options: modelOptions } = this.#find(model, 'text-generation');
       if (modelOptions.load === 'await' && engine.loads === 0 && !this.#draining) {
         return generateWhenLoaded(engine, rest, options);
       }
@@ -105,6 +133,40 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
    */
   complete(request: ModelRequest, options: Omit<GenerateOptions, 'stream'> = {}): Promise<Generation> {
     return collect(this.generate(request, { ...options, stream: false }));
+  }
+
+  /**
+   * One vector for each input.
+   * @throws ResidentError
+   */
+  embed(request: ForModel<EmbeddingRequest>, options?: CallOptions): Promise<EmbeddingResult> {
+    return this.#call('embed', request, options);
+  }
+
+  /**
+   * Every label's score for each input.
+   * @throws ResidentError
+   */
+  classify(request: ForModel<ClassificationRequest>, options?: CallOptions): Promise<ClassificationResult> {
+    return this.#call('classify', request, options);
+  }
+
+  /**
+   * How relevant each document is to the query.
+   * @throws ResidentError
+   */
+  rerank(request: ForModel<RerankRequest>, options?: CallOptions): Promise<RerankResult> {
+    return this.#call('rerank', request, options);
+  }
+
+  /** @throws ResidentError */
+  tokenize(request: ForModel<TokenizeRequest>, options?: CallOptions): Promise<TokenizeResult> {
+    return this.#call('tokenize', request, options);
+  }
+
+  /** @throws ResidentError */
+  detokenize(request: ForModel<DetokenizeRequest>, options?: CallOptions): Promise<DetokenizeResult> {
+    return this.#call('detokenize', request, options);
   }
 
   /**
@@ -138,8 +200,24 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
     return this.#draining;
   }
 
-  #find(name: string | undefined): Resident {
-    const found = name === undefined ? this.#models.values().next().value : this.#models.get(name);
+  async #call<Kind extends CallKind>(
+    kind: Kind,
+    { model, ...request }: ForModel<Calls[Kind]['request']>,
+    options: CallOptions = {},
+  ): Promise<Calls[Kind]['result']> {
+    const { engine, options: modelOptions } = this.#find(model, TASK_OF[kind]);
+    if (modelOptions.load === 'await' && engine.loads === 0 && !this.#draining) await engine.load();
+    return engine.call(kind, request as Calls[Kind]['request'], options);
+  }
+
+  /** @param task that it must do; default: none in particular */
+  #find(name: string | undefined, task?: Task): Resident {
+    const all = [...this.#models.values()];
+    const found =
+      name === undefined
+        ? (all.find(({ options }) => task === undefined || options.task === task) ?? all[0])
+        : (this.#models.get(name) ?? all.find(({ options }) => options.aliases?.includes(name)));
+    if (found && task !== undefined && found.options.task !== task) throw wrongTask(found.options, task);
     if (found) return found;
     const names = [...this.#models.keys()].map((known) => `'${known}'`).join(', ');
     throw new InvalidRequestError(
@@ -150,6 +228,14 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
       },
     );
   }
+}
+
+function wrongTask({ name, task }: ResidentModelOptions, asked: Task): InvalidRequestError {
+  return new InvalidRequestError(
+    'task_not_supported',
+    `The model '${name}' does ${task}, not ${asked}. GET /v1/models tells what each model does.`,
+    { param: 'model' },
+  );
 }
 
 function describe({ options, engine }: Resident): ModelDescription {

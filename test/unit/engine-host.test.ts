@@ -4,6 +4,7 @@ import { TextGenerator } from '../../src/engine/generation/text-generator.js';
 import { EngineHost, type LoadModel } from '../../src/engine/process/engine-host.js';
 import type { FromEngine, LoadReport, ToEngine } from '../../src/engine/protocol.js';
 import type { GenerationRequest } from '../../src/engine/types.js';
+import type { CallAnswerer } from '../../src/engine/encoding/model-calls.js';
 import { settled } from './helpers/recorder.js';
 import { lettersEncoder } from './helpers/letters-encoder.js';
 import { generationDefaults } from './helpers/sampling.js';
@@ -30,9 +31,13 @@ const LOAD: ToEngine = {
 
 const REQUEST: GenerationRequest = { prompt: { kind: 'text', text: 'AB' }, maxTokens: 2 };
 
+/** Answers once the test says so. */
+const answer = vi.fn<CallAnswerer['answer']>();
+
 const loadScripted: LoadModel = () =>
   Promise.resolve({
     report: REPORT,
+    calls: { answer },
     generator: new TextGenerator({
       instanceId: REPORT.instanceId,
       model: new ScriptedModel(),
@@ -40,7 +45,7 @@ const loadScripted: LoadModel = () =>
       codec: { beginOfSequence: undefined, decode: decodeLetters },
       encoder: lettersEncoder(),
       defaults: generationDefaults(),
-      contextLength: REPORT.contextLength,
+      contextLength: 100,
       endOfSequence: new Set(),
     }),
   });
@@ -145,6 +150,57 @@ describe('EngineHost', () => {
     await generating;
     await manyTurns();
     expect(kinds(sent, 1)).not.toContain('finish');
+  });
+
+  describe('a call', () => {
+    const call: ToEngine = {
+      type: 'call',
+      id: 5,
+      call: { kind: 'tokenize', request: { text: 'A' } },
+      priority: 'background',
+      client: 'c',
+    };
+    const result = {
+      kind: 'tokenize',
+      tokens: [],
+      instanceId: 'i-1',
+      timing: { queueMs: 0, inferenceMs: 1 },
+    } as const;
+
+    it('is answered under its id, once', async () => {
+      const { host, sent } = hostOf();
+      await host.receive(LOAD);
+      answer.mockResolvedValueOnce(result);
+      await host.receive(call);
+      expect(sent.slice(1)).toEqual([{ type: 'result', id: 5, result }]);
+      expect(answer.mock.lastCall?.[1]).toMatchObject({ id: 5, priority: 'background', client: 'c' });
+    });
+
+    it('that fails says why', async () => {
+      const { host, sent } = hostOf();
+      await host.receive(LOAD);
+      answer.mockRejectedValueOnce(new Error('broken'));
+      await host.receive(call);
+      expect(sent.at(-1)).toMatchObject({ type: 'failed', id: 5, error: { message: 'broken' } });
+    });
+
+    it('that is cancelled is aborted, and nothing is sent of it', async () => {
+      const { host, sent } = hostOf();
+      await host.receive(LOAD);
+      answer.mockImplementationOnce(
+        (_, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(result))),
+      );
+      const answered = host.receive(call);
+      await host.receive({ type: 'cancel', id: 5 });
+      await answered;
+      expect(kinds(sent, 5)).toEqual([]);
+    });
+
+    it('is refused before a model is loaded', async () => {
+      const { host, sent } = hostOf();
+      await host.receive(call);
+      expect(sent).toMatchObject([{ type: 'failed', id: 5, error: { code: 'model_loading' } }]);
+    });
   });
 
   it('takes a cancel before a model is loaded without complaint', async () => {

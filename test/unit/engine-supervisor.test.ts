@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EngineSupervisor, type Engine } from '../../src/engine/client/engine-supervisor.js';
+import type { CallOptions } from '../../src/engine/client/engine-process.js';
 import { Flight } from '../../src/engine/client/flight.js';
 import { GenerationStream } from '../../src/engine/client/generation-stream.js';
+import type { EngineCall } from '../../src/engine/encoder-types.js';
 import { EngineDeadError, ModelLoadError } from '../../src/engine/errors.js';
 import { collect } from '../../src/engine/collect.js';
+import type { CallAnswer } from '../../src/engine/protocol.js';
 import type { GenerationRequest, LoadedModelInfo, ModelSpec } from '../../src/engine/types.js';
 
 const SPEC: ModelSpec = {
@@ -56,6 +59,14 @@ class FakeEngine implements Engine {
   generate(_request: GenerationRequest, _options: object, onSettled: () => void): GenerationStream {
     const stream = new GenerationStream({ onCancel: () => undefined, onSettled });
     this.streams.push(stream);
+    return stream;
+  }
+
+  readonly calls: GenerationStream<CallAnswer>[] = [];
+
+  call(_call: EngineCall, { signal }: CallOptions, onSettled: () => void): GenerationStream<CallAnswer> {
+    const stream = new GenerationStream<CallAnswer>({ signal, onCancel: () => undefined, onSettled });
+    this.calls.push(stream);
     return stream;
   }
 
@@ -159,6 +170,51 @@ describe('loading', () => {
     await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject({ code: 'model_loading' });
     engine(0).loaded();
     await load;
+  });
+});
+
+describe('a call', () => {
+  const result = {
+    kind: 'detokenize',
+    text: 'a',
+    instanceId: 'x',
+    timing: { queueMs: 0, inferenceMs: 1 },
+  } as const;
+  const ask = (options?: CallOptions) => supervisor.call('detokenize', { tokens: [1] }, options);
+
+  it('resolves with its one answer', async () => {
+    await ready();
+    const asked = ask();
+    expect(supervisor.active).toBe(1);
+    engine(0).calls[0]?.push({ type: 'result', result });
+    const { kind: _, ...answer } = result;
+    expect(await asked).toEqual(answer);
+    expect(supervisor.active).toBe(0);
+  });
+
+  it('fails as the engine does', async () => {
+    await ready();
+    const asked = ask();
+    engine(0).calls[0]?.fail(new EngineDeadError('gone'));
+    await expect(asked).rejects.toMatchObject({ code: 'engine_restarted' });
+    expect(supervisor.active).toBe(0);
+  });
+
+  it('that is aborted is counted no longer', async () => {
+    await ready();
+    const aborter = new AbortController();
+    const asked = ask({ signal: aborter.signal });
+    aborter.abort();
+    await expect(asked).rejects.toMatchObject({ code: 'cancelled' });
+    expect(supervisor.active).toBe(0);
+  });
+
+  it('is refused while the model loads and when the queue is full', async () => {
+    await expect(ask()).rejects.toMatchObject({ code: 'model_loading' });
+    await ready();
+    for (let i = 0; i < MAX_QUEUE; i++) ask().catch(() => undefined);
+    await expect(ask()).rejects.toMatchObject({ code: 'queue_full' });
+    expect(engine(0).calls).toHaveLength(MAX_QUEUE);
   });
 });
 

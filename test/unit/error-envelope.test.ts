@@ -16,6 +16,7 @@ const STATUSES: Readonly<Record<ErrorCode, number>> = {
   unsupported_parameter: 400,
   context_length_exceeded: 400,
   no_chat_template: 400,
+  task_not_supported: 400,
   model_not_found: 404,
   cancelled: 499,
   model_loading: 503,

@@ -12,6 +12,20 @@ describe('StepLoop', () => {
     expect(recorder.finish.usage).toEqual({ promptTokens: 4, cachedTokens: 0, completionTokens: 3 });
   });
 
+  it('tells with the start how long the request waited and how long its prompt took', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const { add } = loopOf({ during: () => void vi.advanceTimersByTime(100) });
+    const promptTokens = [1, 2, 3, 4, 5];
+    const first = add({ id: 1, promptTokens, maxTokens: 2 });
+    // these come during the first pass
+    const second = add({ id: 2, promptTokens, maxTokens: 2 });
+    const third = add({ id: 3, promptTokens, maxTokens: 2 });
+    await Promise.all([first.ended, second.ended, third.ended]);
+    expect(first.timings).toEqual([{ queueMs: 0, prefillMs: 400 }]);
+    expect(second.timings).toEqual([{ queueMs: 0, prefillMs: 400 }]);
+    expect(third.timings).toEqual([{ queueMs: 100, prefillMs: 300 }]);
+  });
+
   it('runs every token once, but the last, which nothing follows', async () => {
     const { model, add } = loopOf();
     const recorder = add({ id: 1, promptTokens: [9, 8], maxTokens: 4 });

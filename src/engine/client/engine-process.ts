@@ -8,16 +8,10 @@ import {
   fromWireError,
   type ResidentError,
 } from '../errors.js';
-import type { FromEngine, LoadReport, ToEngine } from '../protocol.js';
-import type {
-  GenerationEvent,
-  GenerationRequest,
-  HubOptions,
-  LoadedModelInfo,
-  ModelSpec,
-  Priority,
-} from '../types.js';
-import { Flight } from './flight.js';
+import type { EngineCall } from '../encoder-types.js';
+import type { CallAnswer, FromEngine, LoadReport, ToEngine } from '../protocol.js';
+import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
+import { Flight, type FlightEvent } from './flight.js';
 import type { GenerationStream } from './generation-stream.js';
 import { LineTail } from './line-tail.js';
 import { Watchdog } from './watchdog.js';
@@ -34,6 +28,9 @@ export interface GenerateOptions {
    */
   readonly stream?: boolean | undefined;
 }
+
+/** What every request may say besides what is asked. */
+export type CallOptions = Omit<GenerateOptions, 'stream'>;
 
 export interface EngineProcessOptions {
   /** A line the process wrote to stdout or stderr. */
@@ -58,9 +55,9 @@ export class EngineProcess {
   /** Settles when the process has ended, never rejects. The text says how it ended. */
   readonly exited: Promise<string>;
   readonly #child: ChildProcess;
-  readonly #flights = new Map<number, Flight>();
+  readonly #flights = new Map<number, Flight<FlightEvent>>();
   readonly #keepRetriable: boolean;
-  readonly #retriable: Flight[] = [];
+  readonly #retriable: Flight<FlightEvent>[] = [];
   readonly #tail = new LineTail(20);
   readonly #watchdog: Watchdog;
   #hung: string | undefined;
@@ -98,7 +95,7 @@ export class EngineProcess {
     });
   }
 
-  /** Generations that came to their end. */
+  /** Generations and calls that came to their end. */
   get finished(): number {
     return this.#finished;
   }
@@ -123,8 +120,19 @@ export class EngineProcess {
     return flight.stream;
   }
 
+  /** The stream is its one answer. */
+  call(
+    call: EngineCall,
+    { signal, priority = 'interactive', client = '' }: CallOptions,
+    onSettled: () => void,
+  ): GenerationStream<CallAnswer> {
+    const flight = new Flight<CallAnswer>({ call, priority, client }, signal, onSettled);
+    this.take(flight);
+    return flight.stream;
+  }
+
   /** Runs a request, maybe one that another process could not. */
-  take(flight: Flight): void {
+  take(flight: Flight<FlightEvent>): void {
     if (flight.stream.ended) return;
     if (!this.#alive)
       return flight.stream.fail(new UnavailableError('engine_restarting', 'The engine is restarting.'));
@@ -135,11 +143,12 @@ export class EngineProcess {
       this.#flights.delete(id);
       this.#send({ type: 'cancel', id });
     };
-    this.#send({ type: 'generate', id, ...flight.plan });
+    const { plan } = flight;
+    this.#send('call' in plan ? { type: 'call', id, ...plan } : { type: 'generate', id, ...plan });
   }
 
   /** The requests that were in flight when the process died, and that nothing was answered to: begun anew elsewhere, nobody notices. */
-  takeRetriable(): Flight[] {
+  takeRetriable(): Flight<FlightEvent>[] {
     return this.#retriable.splice(0);
   }
 
@@ -185,6 +194,8 @@ export class EngineProcess {
         return;
       case 'event':
         return this.#onEvent(message.id, message.event);
+      case 'result':
+        return this.#onEvent(message.id, message);
       case 'failed': {
         const flight = this.#flights.get(message.id);
         this.#flights.delete(message.id);
@@ -198,9 +209,9 @@ export class EngineProcess {
     }
   }
 
-  #onEvent(id: number, event: GenerationEvent): void {
+  #onEvent(id: number, event: FlightEvent): void {
     const flight = this.#flights.get(id);
-    if (event.type === 'finish') {
+    if (event.type === 'finish' || event.type === 'result') {
       this.#finished++;
       this.#flights.delete(id);
     }

@@ -1,8 +1,10 @@
 import { pause } from '../pause.js';
-import { ModelLoadError, ResidentError, UnavailableError, messageOf } from '../errors.js';
+import type { CallKind, Calls, EngineCall } from '../encoder-types.js';
+import { ResidentError, UnavailableError, messageOf } from '../errors.js';
 import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
-import { EngineProcess, type GenerateOptions } from './engine-process.js';
+import { EngineProcess, type CallOptions, type GenerateOptions } from './engine-process.js';
 import { GenerationStream } from './generation-stream.js';
+import { loadError, loadedLine, slowerWarning } from './load-messages.js';
 
 export const ENGINE_STATES = ['idle', 'loading', 'ready', 'draining', 'stopped', 'failed'] as const;
 export type EngineState = (typeof ENGINE_STATES)[number];
@@ -17,7 +19,16 @@ export interface EngineLog {
 /** What the supervisor needs of a process. */
 export type Engine = Pick<
   EngineProcess,
-  'exited' | 'finished' | 'load' | 'generate' | 'take' | 'takeRetriable' | 'failAll' | 'stop' | 'kill'
+  | 'exited'
+  | 'finished'
+  | 'load'
+  | 'generate'
+  | 'call'
+  | 'take'
+  | 'takeRetriable'
+  | 'failAll'
+  | 'stop'
+  | 'kill'
 >;
 
 export interface SupervisorOptions {
@@ -97,12 +108,40 @@ export class EngineSupervisor {
    * @throws UnavailableError (by the iterator) unless the state is `ready` and the queue of this priority has room
    */
   generate(request: GenerationRequest, options: GenerateOptions = {}): GenerationStream {
-    if (this.#state !== 'ready' || !this.#process) return GenerationStream.failed(this.#unavailable());
-    const priority = options.priority ?? 'interactive';
-    if (this.#active[priority] >= (this.spec.maxQueue ?? MAX_QUEUE))
-      return GenerationStream.failed(this.#queueFull());
+    try {
+      const { engine, settled } = this.#admit(options.priority);
+      return engine.generate(request, options, settled);
+    } catch (error) {
+      return GenerationStream.failed(asResidentError(error));
+    }
+  }
+
+  /**
+   * Everything that is answered in one piece: embeddings, classifications, tokens.
+   * @throws UnavailableError unless the state is `ready` and the queue of this priority has room
+   * @throws ResidentError what the engine says, CancelledError or DeadlineError
+   */
+  async call<Kind extends CallKind>(
+    kind: Kind,
+    request: Calls[Kind]['request'],
+    options: CallOptions = {},
+  ): Promise<Calls[Kind]['result']> {
+    const { engine, settled } = this.#admit(options.priority);
+    // a kind with its own request
+    const answers = engine.call({ kind, request } as EngineCall, options, settled);
+    for await (const { result } of answers) {
+      const { kind: _, ...rest } = result;
+      return rest;
+    }
+    throw new ResidentError('internal_error', 'The call ended without an answer.');
+  }
+
+  /** Counts one more in flight, until `settled` is called. @throws UnavailableError */
+  #admit(priority: Priority = 'interactive'): { engine: Engine; settled: () => void } {
+    if (this.#state !== 'ready' || !this.#process) throw this.#unavailable();
+    if (this.#active[priority] >= (this.spec.maxQueue ?? MAX_QUEUE)) throw this.#queueFull();
     this.#active[priority]++;
-    return this.#process.generate(request, options, () => this.#settled(priority));
+    return { engine: this.#process, settled: () => this.#settled(priority) };
   }
 
   /** Refuses new requests and resolves when those in flight have ended; what is left after `timeoutMs` is ended with an error. */
@@ -151,9 +190,7 @@ export class EngineSupervisor {
     this.#readyAt = performance.now();
     if (!this.#isEnding()) this.#state = 'ready';
     const { name } = this.spec;
-    this.#options.log.info(
-      `'${name}' is resident: ${info.device}, ${info.dtype}, context ${info.contextLength}, KV cache ${info.kvCache} for ${info.kvCacheTokens} tokens, loaded in ${info.loadMs} ms (instance ${info.instanceId})`,
-    );
+    this.#options.log.info(loadedLine(name, info));
     if (info.kvCacheReason !== undefined && this.#loads === 1)
       this.#options.log.warn(slowerWarning(name, info.kvCacheReason));
     return info;
@@ -251,10 +288,7 @@ function createProcess({ stepLimitSeconds: limit }: ModelSpec, onOutput: (line: 
   return new EngineProcess({ onOutput, keepRetriable: true, stepLimitMs: limit && limit * 1000 });
 }
 
-function slowerWarning(name: string, reason: string): string {
-  return `'${name}' runs one sequence at a time, because its KV cache can't be kept in place: ${reason}. Set kvCache: plain to say that this is meant.`;
-}
-
-function loadError(spec: ModelSpec, error: unknown): ModelLoadError {
-  return new ModelLoadError(`Model '${spec.name}': ${messageOf(error)}`, { cause: error });
+function asResidentError(error: unknown): ResidentError {
+  if (error instanceof ResidentError) return error;
+  return new ResidentError('internal_error', messageOf(error), { cause: error });
 }

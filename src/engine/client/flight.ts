@@ -1,18 +1,27 @@
-import type { GenerationRequest, Priority } from '../types.js';
+import type { EngineCall } from '../encoder-types.js';
+import type { CallAnswer } from '../protocol.js';
+import type { GenerationEvent, GenerationRequest, Priority } from '../types.js';
 import { GenerationStream } from './generation-stream.js';
 
-/** How a request is to be run. */
-export interface FlightPlan {
-  readonly request: GenerationRequest;
+/** What is to be run, and how. */
+export type FlightPlan = {
   readonly priority: Priority;
   readonly client: string;
-  /** false: no `token` events, the whole text comes with `finish`. */
-  readonly stream: boolean;
-}
+} & (
+  | {
+      readonly request: GenerationRequest;
+      /** false: no `token` events, the whole text comes with `finish`. */
+      readonly stream: boolean;
+    }
+  | { readonly call: EngineCall }
+);
+
+/** What comes back: the events of a generation, or the one answer to a call. */
+export type FlightEvent = GenerationEvent | CallAnswer;
 
 /** A request on its way, through one engine process or, if that one dies before it answered anything, through a second. */
-export class Flight {
-  readonly stream: GenerationStream;
+export class Flight<Event extends FlightEvent = GenerationEvent> {
+  readonly stream: GenerationStream<Event>;
   /** The consumer has been given something: it can't be begun anew any more. */
   answered = false;
   /** It was in flight when a process died. */
@@ -25,11 +34,23 @@ export class Flight {
     signal: AbortSignal | undefined,
     onSettled: () => void,
   ) {
-    const { timeoutMs } = plan.request;
-    this.stream = new GenerationStream({ signal, timeoutMs, onCancel: () => this.onCancel(), onSettled });
+    const timeoutMs = timeoutOf(plan);
+    this.stream = new GenerationStream<Event>({
+      signal,
+      timeoutMs,
+      onCancel: () => this.onCancel(),
+      onSettled,
+    });
   }
 
   get canBeRetried(): boolean {
     return !this.answered && !this.retried && !this.stream.ended;
   }
+}
+
+/** In milliseconds; undefined: it may take as long as it takes. */
+function timeoutOf(plan: FlightPlan): number | undefined {
+  if (!('call' in plan)) return plan.request.timeoutMs;
+  const { request } = plan.call;
+  return 'timeoutMs' in request ? request.timeoutMs : undefined;
 }

@@ -1,8 +1,12 @@
 import type { ResidentError } from '../errors.js';
 import { CancelledError, DeadlineError } from '../errors.js';
+import type { CallAnswer } from '../protocol.js';
 import type { GenerationEvent } from '../types.js';
 
-type Pending = { resolve: (result: IteratorResult<GenerationEvent>) => void; reject: (error: Error) => void };
+interface Pending<Event> {
+  resolve(result: IteratorResult<Event>): void;
+  reject(error: Error): void;
+}
 
 interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
@@ -12,14 +16,16 @@ interface StreamOptions {
 }
 
 /**
- * The events of one generation on the server's side. Unlike a generator, `return()` and an abort take effect at once,
+ * The events of one generation, or the one answer to a call, on the server's side. Unlike a generator, `return()` and an abort take effect at once,
  * also while a `next()` waits: the engine hears of it between two steps.
  *
  * It buffers what isn't read yet; a generation's events are bounded by its `maxTokens`.
  */
-export class GenerationStream implements AsyncIterableIterator<GenerationEvent> {
-  readonly #buffer: GenerationEvent[] = [];
-  readonly #waiting: Pending[] = [];
+export class GenerationStream<
+  Event extends GenerationEvent | CallAnswer = GenerationEvent,
+> implements AsyncIterableIterator<Event> {
+  readonly #buffer: Event[] = [];
+  readonly #waiting: Pending<Event>[] = [];
   readonly #onCancel: () => void;
   readonly #onSettled: () => void;
   readonly #signal: AbortSignal | undefined;
@@ -51,7 +57,10 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
 
   /** A generation that failed before it began. */
   static failed(error: ResidentError): GenerationStream {
-    const stream = new GenerationStream({ onCancel: () => undefined, onSettled: () => undefined });
+    const stream = new GenerationStream({
+      onCancel: () => undefined,
+      onSettled: () => undefined,
+    });
     stream.fail(error);
     return stream;
   }
@@ -60,7 +69,7 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
     return this;
   }
 
-  next(): Promise<IteratorResult<GenerationEvent>> {
+  next(): Promise<IteratorResult<Event>> {
     const event = this.#buffer.shift();
     if (event !== undefined) {
       this.#settleWhenRead();
@@ -76,15 +85,15 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
-  return(): Promise<IteratorResult<GenerationEvent>> {
+  return(): Promise<IteratorResult<Event>> {
     this.#giveUp();
     return Promise.resolve({ done: true, value: undefined });
   }
 
   /** From the engine: the next event. */
-  push(event: GenerationEvent): void {
+  push(event: Event): void {
     if (this.#ended) return;
-    if (event.type === 'finish') this.#end();
+    if (event.type === 'finish' || event.type === 'result') this.#end();
     const waiting = this.#waiting.shift();
     if (waiting) waiting.resolve({ done: false, value: event });
     else this.#buffer.push(event);
@@ -134,7 +143,7 @@ export class GenerationStream implements AsyncIterableIterator<GenerationEvent> 
   }
 
   #releaseWaiting(): void {
-    for (const { resolve } of this.#waiting.splice(0)) resolve({ done: true, value: undefined });
+    for (const waiting of this.#waiting.splice(0)) waiting.resolve({ done: true, value: undefined });
   }
 
   #settleWhenRead(): void {

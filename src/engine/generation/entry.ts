@@ -1,6 +1,6 @@
 import type { CausalModel, SequenceCache } from '../models/causal-model.js';
 import type { Scheduled } from '../scheduling/scheduled.js';
-import type { Priority } from '../types.js';
+import type { GenerationTiming, Priority } from '../types.js';
 import type { Sequence } from './sequence.js';
 import type { SequenceSink } from './step-loop.js';
 
@@ -14,6 +14,8 @@ export class Entry<Cache extends SequenceCache> implements Scheduled {
   /** It has given out its first event. */
   started = false;
   #admitted = false;
+  readonly #arrivedAt = performance.now();
+  #firstPassAt: number | undefined;
 
   constructor(sequence: Sequence, sink: SequenceSink, model: CausalModel<Cache>) {
     this.sequence = sequence;
@@ -58,6 +60,17 @@ export class Entry<Cache extends SequenceCache> implements Scheduled {
     // not of what it ran itself before it lost its cache
     if (!this.#admitted) this.sequence.cachedTokens = this.cache.length;
     this.#admitted = true;
+  }
+
+  /** A pass that holds some of its tokens begins. */
+  notePass(): void {
+    this.#firstPassAt ??= performance.now();
+  }
+
+  /** Up to now, which is when its first token came. */
+  get timing(): GenerationTiming {
+    const firstPassAt = this.#firstPassAt ?? this.#arrivedAt;
+    return { queueMs: firstPassAt - this.#arrivedAt, prefillMs: performance.now() - firstPassAt };
   }
 
   /** The next tokens to run. */

@@ -1,3 +1,4 @@
+import type { TokenConstraint } from '../constraints/token-constraint.js';
 import { IncrementalDetokenizer, type Decode } from './detokenizer.js';
 import { LogitsProcessor, type LogitsProcessorOptions } from './logits-processor.js';
 import { StepLogprobs } from './logprobs.js';
@@ -19,6 +20,8 @@ export interface SequenceOptions extends SamplerOptions, LogitsProcessorOptions 
   readonly stopTokens: ReadonlySet<number>;
   /** How many alternatives to tell with each token; undefined: no log-probabilities. */
   readonly logprobs: number | undefined;
+  /** What the text is held to; default: nothing. */
+  readonly constraint?: TokenConstraint | undefined;
 }
 
 /** One generation under way: its tokens, and the chain logits processor -> sampler -> detokenizer -> stop strings. */
@@ -49,7 +52,8 @@ export class Sequence {
     this.#processor = new LogitsProcessor(options, options.promptTokens);
     this.#sampler = new Sampler(options);
     this.#detokenizer = new IncrementalDetokenizer(decode, options.promptTokens);
-    this.#scanner = new StopStringScanner(options.stop);
+    // a stop string would cut what the constraint is there to complete
+    this.#scanner = new StopStringScanner(options.constraint ? [] : options.stop);
     this.#tokens = [...options.promptTokens];
   }
 
@@ -75,6 +79,7 @@ export class Sequence {
       // its text, if it has one, isn't part of the completion
       return [{ type: 'token', token, text: this.#endText(), logprobs }, this.#finish('stop', '')];
     }
+    this.#options.constraint?.accept(token);
     this.#tokens.push(token);
     return this.#settle(token, logprobs);
   }
@@ -83,6 +88,7 @@ export class Sequence {
     const { logprobs: count, minTokens, stopTokens } = this.#options;
     const step = count === undefined ? undefined : new StepLogprobs(logits, count, this.#decode);
     this.#processor.process(logits, this.#completionTokens < minTokens ? stopTokens : []);
+    this.#options.constraint?.restrict(logits, stopTokens);
     const token = this.#sampler.sample(logits);
     this.#processor.push(token);
     return { token, logprobs: step?.of(token) };
@@ -92,6 +98,7 @@ export class Sequence {
     const { text, stopped } = this.#scan(this.#detokenizer.push(token));
     const event: GenerationEvent = { type: 'token', token, text, logprobs };
     if (stopped) return [event, this.#finish('stop', '')];
+    if (this.#options.constraint?.ended) return [event, this.#finish('stop', this.#endText())];
     if (this.#completionTokens < this.#options.maxTokens) return [event];
     const last = this.#scan(this.#detokenizer.flush());
     const held = last.stopped ? '' : this.#scanner.flush();

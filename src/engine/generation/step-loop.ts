@@ -50,8 +50,8 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     this.#limits = limits;
     this.#maxRows = limits.maxRows;
     this.#instanceId = instanceId;
-    const now = (): number => performance.now();
-    this.#pace = new BackgroundPace({ maxRows: limits.maxRows, passMs: limits.backgroundPassMs, now });
+    const { maxRows, backgroundPassMs: passMs } = limits;
+    this.#pace = new BackgroundPace({ maxRows, passMs, now: performance.now.bind(performance) });
   }
 
   add(sequence: Sequence, sink: SequenceSink): void {
@@ -145,7 +145,10 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   async #runPass(pass: readonly StepRow<Cache>[]): Promise<void> {
     const rows = pass.filter(({ entry }) => this.#entries.has(entry.id)); // some were cancelled meanwhile
     if (rows.length === 0) return;
-    for (const { cache } of rows) this.#inPass.add(cache);
+    for (const { entry, cache } of rows) {
+      this.#inPass.add(cache);
+      entry.notePass();
+    }
     const started = performance.now();
     let failure: unknown;
     const logits = await this.#model.forward(rows).catch((error: unknown) => {
@@ -180,7 +183,8 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   #start(entry: Entry<Cache>): void {
     entry.started = true;
     const promptTokens = entry.sequence.promptTokens.length;
-    entry.sink.event({ type: 'start', instanceId: this.#instanceId, promptTokens });
+    const { timing } = entry;
+    entry.sink.event({ type: 'start', instanceId: this.#instanceId, promptTokens, timing });
   }
 
   /**

@@ -1,7 +1,11 @@
+import type { ConstraintCompiler } from '../constraints/constraint-compiler.js';
+import type { TokenConstraint } from '../constraints/token-constraint.js';
 import { InvalidRequestError, ResidentError, messageOf } from '../errors.js';
 import type { CausalModel, SequenceCache } from '../models/causal-model.js';
 import type { Limits } from '../scheduling/scheduled.js';
-import type { GenerationRequest, Priority, Prompt } from '../types.js';
+import type { Constraint, GenerationRequest, Priority, Prompt } from '../types.js';
+import { showing, type ToolSupport } from '../tools/tool-support.js';
+import type { Decode } from './detokenizer.js';
 import { Sequence } from './sequence.js';
 import { StepLoop, type SequenceSink } from './step-loop.js';
 
@@ -40,6 +44,16 @@ export interface TextGeneratorOptions<Cache extends SequenceCache> {
   readonly defaults: GenerationDefaults;
   readonly contextLength: number;
   readonly endOfSequence: ReadonlySet<number>;
+  /** Default: a request with a constraint is refused. */
+  readonly constraints?: ConstraintCompiler | undefined;
+  /** How the model calls tools; default: a request with tools is refused. */
+  readonly tools?: ToolSupport | undefined;
+}
+
+/** What a prompt becomes before it can be queued. */
+interface PreparedPrompt {
+  readonly tokens: readonly number[];
+  readonly constraint: TokenConstraint | undefined;
 }
 
 /** One request as it comes to the generator. */
@@ -55,8 +69,8 @@ export interface Submission {
 export class TextGenerator<Cache extends SequenceCache = SequenceCache> {
   readonly #options: TextGeneratorOptions<Cache>;
   readonly #loop: StepLoop<Cache>;
-  /** Requests whose prompt isn't tokens yet. */
-  readonly #tokenizing = new Map<number, AbortController>();
+  /** Requests whose prompt isn't tokens yet, or whose constraint isn't compiled. */
+  readonly #preparing = new Map<number, AbortController>();
 
   constructor(options: TextGeneratorOptions<Cache>) {
     this.#options = options;
@@ -65,38 +79,53 @@ export class TextGenerator<Cache extends SequenceCache = SequenceCache> {
 
   /** Queues a request. What is wrong with it is reported through the sink, too. */
   submit(submission: Submission, sink: SequenceSink): void {
-    const { prompt } = submission.request;
-    if (prompt.kind === 'tokens') {
+    const { prompt, constraint } = submission.request;
+    if (prompt.kind === 'tokens' && !constraint) {
       this.#attempt(sink, () => {
         this.#checkTokens(prompt.tokens, 'prompt');
-        this.#enqueue(submission, prompt.tokens, sink);
+        this.#enqueue(submission, { tokens: prompt.tokens, constraint: undefined }, sink);
       });
     } else {
-      void this.#tokenizeAndEnqueue(submission, prompt, sink);
+      void this.#prepareAndEnqueue(submission, sink);
     }
   }
 
   cancel(id: number): void {
-    this.#tokenizing.get(id)?.abort();
-    this.#tokenizing.delete(id);
+    this.#preparing.get(id)?.abort();
+    this.#preparing.delete(id);
     this.#loop.cancel(id);
   }
 
-  async #tokenizeAndEnqueue(
-    submission: Submission,
-    prompt: UntokenizedPrompt,
-    sink: SequenceSink,
-  ): Promise<void> {
-    const { id } = submission;
+  async #prepareAndEnqueue(submission: Submission, sink: SequenceSink): Promise<void> {
+    const { id, request } = submission;
     const aborter = new AbortController();
-    this.#tokenizing.set(id, aborter);
+    this.#preparing.set(id, aborter);
     try {
-      const tokens = await this.#options.encoder.encode(prompt, aborter.signal);
-      if (!this.#tokenizing.delete(id)) return; // cancelled
-      this.#attempt(sink, () => this.#enqueue(submission, Array.from(tokens), sink));
+      const constraint = request.constraint && (await this.#compile(request.constraint));
+      const tokens = await this.#tokenize(request.prompt, aborter.signal);
+      if (!this.#preparing.delete(id)) return; // cancelled
+      this.#attempt(sink, () => this.#enqueue(submission, { tokens, constraint }, sink));
     } catch (error) {
-      if (this.#tokenizing.delete(id)) sink.failed(asResidentError(error));
+      if (this.#preparing.delete(id)) sink.failed(asResidentError(error));
     }
+  }
+
+  async #tokenize(prompt: Prompt, signal: AbortSignal): Promise<readonly number[]> {
+    if (prompt.kind === 'tokens') {
+      this.#checkTokens(prompt.tokens, 'prompt');
+      return prompt.tokens;
+    }
+    if (prompt.kind === 'chat' && prompt.tools && !this.#options.tools) throw toolsError();
+    return Array.from(await this.#options.encoder.encode(prompt, signal));
+  }
+
+  #compile(constraint: Constraint): Promise<TokenConstraint> {
+    if (constraint.kind === 'tool-calls' && !this.#options.tools) throw toolsError();
+    const { constraints } = this.#options;
+    if (constraints) return constraints.compile(constraint);
+    throw new InvalidRequestError('unsupported_parameter', 'This model has no constrained decoding.', {
+      param: 'response_format',
+    });
   }
 
   #attempt(sink: SequenceSink, run: () => void): void {
@@ -107,27 +136,35 @@ export class TextGenerator<Cache extends SequenceCache = SequenceCache> {
     }
   }
 
-  #enqueue(submission: Submission, tokens: readonly number[], sink: SequenceSink): void {
-    const { request } = submission;
-    const sequence = this.#createSequence(submission, this.#orBegin(tokens));
-    this.#loop.add(sequence, request.echo ? this.#echoing(request.prompt, tokens, sink) : sink);
+  #enqueue(submission: Submission, prepared: PreparedPrompt, sink: SequenceSink): void {
+    const tokens = this.#orBegin(prepared.tokens);
+    const sequence = this.#createSequence(submission, { ...prepared, tokens });
+    this.#loop.add(sequence, this.#telling(submission.request, prepared.tokens, sink));
   }
 
-  #echoing(prompt: Prompt, tokens: readonly number[], sink: SequenceSink): SequenceSink {
-    const promptText = prompt.kind === 'text' ? prompt.text : this.#options.codec.decode([...tokens]);
+  /** Adds to `start` what only the request's prompt tells. */
+  #telling({ prompt, echo }: GenerationRequest, tokens: readonly number[], sink: SequenceSink): SequenceSink {
+    const toolFormat = prompt.kind === 'chat' && prompt.tools ? this.#options.tools?.format : undefined;
+    if (!echo && !toolFormat) return sink;
+    const { codec } = this.#options;
+    const promptText = !echo ? undefined : prompt.kind === 'text' ? prompt.text : codec.decode([...tokens]);
     return {
-      event: (event) => sink.event(event.type === 'start' ? { ...event, promptText } : event),
+      event: (event) => sink.event(event.type === 'start' ? { ...event, promptText, toolFormat } : event),
       failed: (error) => sink.failed(error),
     };
   }
 
-  #createSequence({ id, request, priority, client }: Submission, promptTokens: readonly number[]): Sequence {
-    const { codec } = this.#options;
-    const maxTokens = this.#resolveMaxTokens(promptTokens.length, request);
-    this.#checkRoom(promptTokens.length + maxTokens, request);
+  #createSequence(submission: Submission, { tokens, constraint }: PreparedPrompt): Sequence {
+    const { id, request, priority, client } = submission;
+    const { codec, tools } = this.#options;
+    const maxTokens = this.#resolveMaxTokens(tokens.length, request);
+    this.#checkRoom(tokens.length + maxTokens, request);
     const sampling = this.#resolveSampling(request, maxTokens);
-    return new Sequence({ id, priority, client, promptTokens, maxTokens, ...sampling }, (some) =>
-      codec.decode(some),
+    const decode: Decode = (some) => codec.decode(some);
+    const seesCalls = tools && request.prompt.kind === 'chat' && request.prompt.tools;
+    return new Sequence(
+      { id, priority, client, promptTokens: tokens, maxTokens, constraint, ...sampling },
+      seesCalls ? showing(tools.markers, decode) : decode,
     );
   }
 
@@ -220,6 +257,12 @@ export class TextGenerator<Cache extends SequenceCache = SequenceCache> {
 
 function contextError(message: string, param: string): InvalidRequestError {
   return new InvalidRequestError('context_length_exceeded', message, { param });
+}
+
+function toolsError(): InvalidRequestError {
+  const message =
+    "This model's chat template has no tools, or writes calls in a format that this server can't read.";
+  return new InvalidRequestError('unsupported_parameter', message, { param: 'tools' });
 }
 
 function asResidentError(error: unknown): ResidentError {

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import type { Limits } from '../scheduling/scheduled.js';
-import type { ModelSpec } from '../types.js';
+import type { ConcreteDevice, ModelSpec } from '../types.js';
 
 /** Of what a model's specification leaves open. */
 export const DEFAULT_LIMITS: Limits = {
@@ -11,6 +11,13 @@ export const DEFAULT_LIMITS: Limits = {
   backgroundPassMs: 20,
   stepTokens: 256,
 };
+/**
+ * Tokens of a pass of an encoder, padding included. On a CPU 32 tokens together already run at full speed (a MiniLM on 2 cores: as
+ * many tokens per second in passes of 128 as of 2048), and whoever comes meanwhile waits for the pass; other devices need more.
+ */
+const BATCH_TOKENS = { cpu: 512, other: 4096 } as const;
+/** Of them in a pass over background inputs. */
+const BACKGROUND_SHARE = 0.25;
 /** Share of the machine's (or the container's) memory that a KV cache takes if nothing is said, and the most of it in bytes. */
 const MEMORY_SHARE = 0.25;
 const MOST_MEMORY = 2 ** 30;
@@ -25,6 +32,15 @@ export function resolveLimits(spec: ModelSpec): Limits {
     backgroundPassMs: spec.backgroundPassMs ?? DEFAULT_LIMITS.backgroundPassMs,
     stepTokens: spec.stepTokens ?? DEFAULT_LIMITS.stepTokens,
   };
+}
+
+/** What a pass of an encoder may hold: the share of background work is smaller, because somebody who comes waits for its end. */
+export function resolvePassLimits(
+  { batchTokens }: ModelSpec,
+  device: ConcreteDevice,
+): { tokens: number; backgroundTokens: number } {
+  const tokens = batchTokens ?? (device === 'cpu' ? BATCH_TOKENS.cpu : BATCH_TOKENS.other);
+  return { tokens, backgroundTokens: Math.ceil(tokens * BACKGROUND_SHARE) };
 }
 
 /**

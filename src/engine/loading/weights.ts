@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { AutoModelForCausalLM, type PreTrainedModel } from '@huggingface/transformers';
 import type { InferenceSession } from 'onnxruntime-node';
@@ -7,21 +6,10 @@ import { bytesPerToken } from '../models/in-place-memory.js';
 import { InPlaceCausalModel } from '../models/in-place-causal-model.js';
 import { PlainCausalModel } from '../models/plain-causal-model.js';
 import { prepareInPlaceGraph, type InPlaceGraph } from '../onnx/in-place-graph.js';
-import type { ConcreteDevice, ConcreteDtype, HubOptions, ModelSpec } from '../types.js';
-import { explainUnusableDevice } from './choose.js';
+import type { ModelSpec } from '../types.js';
 import { resolveCacheMemory, resolveLimits } from './limits.js';
-import { explainUnloadableOnnx, onnxFile } from './model-folder.js';
-import type { ModelSource } from './model-source.js';
+import { loadPretrained, sessionOf, type WeightsRequest } from './pretrained.js';
 import { withSessionsBy, type CreateSession } from './session-substitution.js';
-
-/** What is to be loaded, and how. */
-export interface WeightsRequest {
-  readonly spec: ModelSpec;
-  readonly source: ModelSource;
-  readonly device: ConcreteDevice;
-  readonly dtype: ConcreteDtype;
-  readonly hub: HubOptions;
-}
 
 /** The session that was made, and what it was made of. */
 export type LoadedWeights = {
@@ -47,7 +35,7 @@ type ReadyGraph = Extract<InPlaceGraph, { kind: 'ready' }>;
  * @throws ModelLoadError
  */
 export async function loadWeights(request: WeightsRequest): Promise<LoadedWeights> {
-  const { spec, source, device, dtype, hub } = request;
+  const { spec, device, hub } = request;
   checkMode(request);
   let graph: ReadyGraph | undefined;
   let reason = spec.kvCache === 'plain' ? undefined : `it is for the CPU, and the model is on ${device}`;
@@ -68,8 +56,8 @@ export async function loadWeights(request: WeightsRequest): Promise<LoadedWeight
       return original(prepared.graph.model, withExtra(options, prepared.graph.extra));
     };
   };
-  const pretrained = await withSessionsBy(substitute, () => loadPretrained(source, spec, device, dtype));
-  const session = (pretrained.sessions as Record<string, InferenceSession>)['model'];
+  const pretrained = await withSessionsBy(substitute, () => loadPretrained(AutoModelForCausalLM, request));
+  const session = sessionOf(pretrained);
   if (session === undefined) throw notADecoder(spec, 'it consists of several graphs');
   return graph
     ? { pretrained, session, kvCache: 'inplace', graph }
@@ -115,49 +103,6 @@ function checkMode({ spec, device }: WeightsRequest): void {
   throw new ModelLoadError(
     `kvCache 'inplace' is for the CPU, and the model is to be loaded on ${device}. Set kvCache: auto or device: cpu.`,
   );
-}
-
-async function loadPretrained(
-  source: ModelSource,
-  spec: ModelSpec,
-  device: ConcreteDevice,
-  dtype: ConcreteDtype,
-): Promise<PreTrainedModel> {
-  const { location, options } = pretrainedOptions(source);
-  try {
-    return await AutoModelForCausalLM.from_pretrained(location, {
-      ...options,
-      device,
-      dtype,
-      session_options: sessionOptions(spec),
-    });
-  } catch (error) {
-    if (error instanceof ModelLoadError) throw error;
-    if (device !== 'cpu') throw new ModelLoadError(explainUnusableDevice(device, error), { cause: error });
-    const path =
-      source.kind === 'folder' ? join(source.path, onnxFile(dtype)) : `${source.id}/${onnxFile(dtype)}`;
-    throw new ModelLoadError(explainUnloadableOnnx(path, error), { cause: error });
-  }
-}
-
-/** What Transformers.js is asked for. */
-export function pretrainedOptions(source: ModelSource): {
-  location: string;
-  options: { revision?: string };
-} {
-  return source.kind === 'folder'
-    ? { location: source.path, options: {} }
-    : { location: source.id, options: { revision: source.revision } };
-}
-
-function sessionOptions({ threads }: ModelSpec): InferenceSession.SessionOptions {
-  return {
-    // ONNX Runtime would count the host's cores, not the container's
-    intraOpNumThreads: threads ?? availableParallelism(),
-    // how long threads wait for the next operator awake. Not at all costs a quarter of the speed of one sequence; the default, a
-    // millisecond, takes the cores from the server that has to send what they made, and doubles a step where others need them
-    extra: { session: { intra_op: { allow_spinning: '1', spin_duration_us: '20' } } },
-  };
 }
 
 /** Both trees of session configuration entries in one. */

@@ -1,20 +1,19 @@
 import { UnavailableError, toWireError } from '../errors.js';
 import type { SequenceSink } from '../generation/step-loop.js';
 import type { LoadedModel } from '../loading/load-model.js';
-import type { FromEngine, LoadReport, ToEngine } from '../protocol.js';
+import type { FromEngine, ToEngine } from '../protocol.js';
 import type { GenerationEvent, HubOptions, ModelSpec, TokenLogprobs } from '../types.js';
 
-export type LoadModel = (
-  spec: ModelSpec,
-  hub: HubOptions,
-) => Promise<Pick<LoadedModel, 'generator'> & { report: LoadReport }>;
+export type LoadModel = (spec: ModelSpec, hub: HubOptions) => Promise<LoadedModel>;
 
 /** The engine process's side of the protocol: takes messages, answers through `send`. */
 export class EngineHost {
   readonly #loadModel: LoadModel;
   readonly #send: (message: FromEngine) => void;
   readonly #exit: () => void;
-  #model: Pick<LoadedModel, 'generator'> | undefined;
+  #model: LoadedModel | undefined;
+  /** Calls that weren't answered yet. */
+  readonly #calls = new Map<number, AbortController>();
 
   constructor(loadModel: LoadModel, send: (message: FromEngine) => void, exit: () => void) {
     this.#loadModel = loadModel;
@@ -28,8 +27,10 @@ export class EngineHost {
         return this.#load(message.spec, message.hub);
       case 'generate':
         return this.#generate(message);
+      case 'call':
+        return this.#call(message);
       case 'cancel':
-        return this.#model?.generator.cancel(message.id);
+        return this.#cancel(message.id);
       case 'ping':
         return this.#send({ type: 'pong' });
       case 'shutdown':
@@ -51,19 +52,37 @@ export class EngineHost {
 
   #generate({ stream, ...submission }: Extract<ToEngine, { type: 'generate' }>): void {
     const { id } = submission;
-    if (!this.#model) {
-      this.#send({
-        type: 'failed',
-        id,
-        error: toWireError(new UnavailableError('model_loading', 'No model is loaded in this engine.')),
-      });
-      return;
-    }
+    if (!this.#model) return this.#refuse(id);
     const sink: SequenceSink = {
       event: (event) => this.#send({ type: 'event', id, event }),
       failed: (error) => this.#send({ type: 'failed', id, error: toWireError(error) }),
     };
     this.#model.generator.submit(submission, stream ? sink : inOnePiece(sink));
+  }
+
+  async #call({ id, call, priority, client }: Extract<ToEngine, { type: 'call' }>): Promise<void> {
+    if (!this.#model) return this.#refuse(id);
+    const aborter = new AbortController();
+    this.#calls.set(id, aborter);
+    try {
+      const result = await this.#model.calls.answer(call, { id, priority, client, signal: aborter.signal });
+      if (this.#calls.delete(id)) this.#send({ type: 'result', id, result });
+    } catch (error) {
+      // nobody waits for what was cancelled
+      if (this.#calls.delete(id)) this.#send({ type: 'failed', id, error: toWireError(error) });
+    }
+  }
+
+  #cancel(id: number): void {
+    const call = this.#calls.get(id);
+    if (!call) return this.#model?.generator.cancel(id);
+    this.#calls.delete(id);
+    call.abort();
+  }
+
+  #refuse(id: number): void {
+    const error = new UnavailableError('model_loading', 'No model is loaded in this engine.');
+    this.#send({ type: 'failed', id, error: toWireError(error) });
   }
 }
 

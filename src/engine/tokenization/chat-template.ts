@@ -1,6 +1,6 @@
 import { Template } from '@huggingface/jinja';
 import { InvalidRequestError, messageOf } from '../errors.js';
-import type { ChatMessage } from '../types.js';
+import type { ChatMessage, ToolDefinition } from '../types.js';
 import type { TokenizerDefinition } from './tokenizer-definition.js';
 
 /** What a template can name besides the messages (SPECIAL_TOKEN_ATTRIBUTES in tokenization_utils.js of Transformers.js). */
@@ -21,7 +21,7 @@ const SPECIAL_TOKENS = [
  */
 export class ChatTemplate {
   readonly #definition: Pick<TokenizerDefinition, 'chatTemplate' | 'config'>;
-  #compiled: Template | undefined;
+  readonly #compiled = new Map<string, Template>();
 
   constructor(definition: Pick<TokenizerDefinition, 'chatTemplate' | 'config'>) {
     this.#definition = definition;
@@ -31,7 +31,7 @@ export class ChatTemplate {
    * The text up to where the assistant's answer begins.
    * @throws InvalidRequestError if the model has no chat template or the template refuses the messages
    */
-  render(messages: readonly ChatMessage[]): string {
+  render(messages: readonly ChatMessage[], tools?: readonly ToolDefinition[]): string {
     const { chatTemplate, config } = this.#definition;
     if (!chatTemplate) {
       throw new InvalidRequestError(
@@ -41,11 +41,10 @@ export class ChatTemplate {
       );
     }
     try {
-      this.#compiled ??= new Template(defaultTemplate(chatTemplate));
-      return this.#compiled.render({
-        messages,
+      return this.#template(tools !== undefined).render({
+        messages: messages.map(withoutUndefined),
         add_generation_prompt: true,
-        tools: null,
+        tools: tools ?? null,
         documents: null,
         ...specialTokens(config),
       });
@@ -57,14 +56,40 @@ export class ChatTemplate {
       );
     }
   }
+
+  #template(withTools: boolean): Template {
+    const text = templateOf(this.#definition, withTools);
+    if (text === undefined) {
+      const names = Object.keys(this.#definition.chatTemplate ?? {})
+        .toSorted()
+        .join(', ');
+      throw new Error(`the model has several templates, but none of them is the default (${names})`);
+    }
+    const template = this.#compiled.get(text) ?? new Template(text);
+    this.#compiled.set(text, template);
+    return template;
+  }
 }
 
-function defaultTemplate(template: NonNullable<TokenizerDefinition['chatTemplate']>): string {
-  if (typeof template === 'string') return template;
-  const { default: text } = template;
-  if (text !== undefined) return text;
-  const names = Object.keys(template).toSorted().join(', ');
-  throw new Error(`the model has several templates, but none of them is the default (${names})`);
+/**
+ * The model's template, of several the default one or, for tools, the one that is called so.
+ * @returns undefined if it has none, or none by these names
+ */
+export function templateOf(
+  { chatTemplate }: Pick<TokenizerDefinition, 'chatTemplate'>,
+  withTools: boolean,
+): string | undefined {
+  if (chatTemplate === null || chatTemplate === undefined) return undefined;
+  if (typeof chatTemplate === 'string') return chatTemplate;
+  const { default: usual, tool_use: forTools } = chatTemplate;
+  return withTools ? (forTools ?? usual) : usual;
+}
+
+/** Templates ask whether a message has a field, not what it is. */
+function withoutUndefined(message: ChatMessage): ChatMessage {
+  return Object.fromEntries(
+    Object.entries(message).filter(([, value]) => value !== undefined),
+  ) as unknown as ChatMessage;
 }
 
 function specialTokens(config: TokenizerDefinition['config']): Record<string, string> {

@@ -1,5 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { ChatTemplate } from './chat-template.js';
+import { packTokens } from './packed-tokens.js';
 import type { EncodingJob } from './protocol.js';
 import type { TokenizerDefinition } from './tokenizer-definition.js';
 
@@ -29,8 +30,10 @@ export class PromptTokenizer {
     switch (job.kind) {
       case 'text':
         return this.#encode(job.text, job.special);
+      case 'texts':
+        return packTokens(job.texts.map((text) => this.#encode(text, false)));
       case 'chat':
-        return this.#encode(this.#chatTemplate.render(job.messages), false);
+        return this.#encode(this.#chatTemplate.render(job.messages, job.tools), false);
       default:
         return job satisfies never;
     }

@@ -1,5 +1,5 @@
 import type { WireError } from '../errors.js';
-import type { ChatMessage } from '../types.js';
+import type { Prompt } from '../types.js';
 
 /** What there is to encode. */
 export type EncodingJob =
@@ -9,8 +9,10 @@ export type EncodingJob =
       /** Add what the model wants around a text (a beginning-of-sequence token, mostly). */
       readonly special: boolean;
     }
+  /** Without special tokens; answered in one list, see `packTokens`. */
+  | { readonly kind: 'texts'; readonly texts: readonly string[] }
   /** To be rendered with the model's template, which brings the special tokens itself. */
-  | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[] };
+  | Extract<Prompt, { kind: 'chat' }>;
 
 /** To a tokenizer thread. */
 export type ToThread =

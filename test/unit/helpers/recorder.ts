@@ -1,11 +1,12 @@
 import type { ResidentError } from '../../../src/engine/errors.js';
 import type { SequenceSink } from '../../../src/engine/generation/step-loop.js';
-import type { GenerationEvent } from '../../../src/engine/types.js';
+import type { GenerationEvent, GenerationTiming } from '../../../src/engine/types.js';
 
 /** A sink that keeps everything and says when the generation has ended. */
 export class Recorder implements SequenceSink {
   readonly events: GenerationEvent[] = [];
   readonly failures: ResidentError[] = [];
+  readonly timings: GenerationTiming[] = [];
   readonly ended: Promise<void>;
   readonly #onEvent: (event: GenerationEvent) => void;
   #end: () => void = () => undefined;
@@ -16,7 +17,14 @@ export class Recorder implements SequenceSink {
   }
 
   event(event: GenerationEvent): void {
-    this.events.push(event);
+    if (event.type === 'start') {
+      // another one each time
+      const { timing, ...start } = event;
+      if (timing) this.timings.push(timing);
+      this.events.push(start);
+    } else {
+      this.events.push(event);
+    }
     this.#onEvent(event);
     if (event.type === 'finish') this.#end();
   }

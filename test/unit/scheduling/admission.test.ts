@@ -204,7 +204,7 @@ describe('planAdmission', () => {
     fc.assert(
       fc.property(situations, fc.integer({ min: 1, max: 5 }), (situation, most) => {
         const { sequences, limits } = situation;
-        const running = sequences.filter(({ running, priority }) => running && priority === 'background');
+        const running = sequences.filter((each) => each.running && each.priority === 'background');
         const { rows, park } = carriedOut(situation, { rows: most, promptTokens: 0 });
         const share = Math.max(most, limits.backgroundRows);
         expect(rows.filter(isOf('background')).length).toBeLessThanOrEqual(share);
