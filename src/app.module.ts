@@ -1,10 +1,12 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { BatchModule } from './batch/batch.module.js';
 import type { LoadedConfig } from './config/load-config.js';
+import { EncodersModule } from './encoders/encoders.module.js';
 import { GraphqlApiModule } from './graphql/graphql-api.module.js';
 import { HealthModule } from './health/health.module.js';
 import { ModelModule } from './model/model.module.js';
 import { OpenAiModule } from './openai/openai.module.js';
+import { OpenApiModule } from './openapi/openapi.module.js';
 import { TransportModule } from './transport/transport.module.js';
 
 /** The whole application: resident models, and the three doors to them. */
@@ -21,6 +23,8 @@ export class AppModule {
         HealthModule,
         // REST, GraphQL, scheduled batches
         OpenAiModule,
+        EncodersModule,
+        OpenApiModule,
         GraphqlApiModule.forRoot(graphql),
         BatchModule.forRoot(batch),
       ],

@@ -5,14 +5,23 @@ export type { BatchModuleOptions } from './batch/batch-options.interface.js';
 export { BatchRunner } from './batch/batch-runner.js';
 export { InboxTask } from './batch/inbox.task.js';
 export { ConfigError, loadConfig, type LoadedConfig } from './config/load-config.js';
+export { EncodersModule } from './encoders/encoders.module.js';
 export type { EngineState } from './engine/client/engine-supervisor.js';
 export { collect, type Generation } from './engine/collect.js';
 export * from './engine/errors.js';
+export type * from './engine/encoder-types.js';
 export type * from './engine/types.js';
 export { GraphqlApiModule, type GraphqlApiOptions } from './graphql/graphql-api.module.js';
 export { HealthModule } from './health/health.module.js';
 export type { ModelModuleOptions, ResidentModelOptions } from './model/model-options.interface.js';
 export { ModelModule } from './model/model.module.js';
-export { ModelProvider, type ModelDescription, type ModelRequest } from './model/model.provider.js';
+export {
+  ModelProvider,
+  type CallOptions,
+  type ForModel,
+  type ModelDescription,
+  type ModelRequest,
+} from './model/model.provider.js';
 export { OpenAiModule } from './openai/openai.module.js';
+export { OpenApiModule } from './openapi/openapi.module.js';
 export { TransportModule } from './transport/transport.module.js';

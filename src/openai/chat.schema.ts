@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ModelRequest } from '../model/model.provider.js';
+import { messagesField } from './chat-messages.schema.js';
 import { unsupportedField } from '../transport/validation.js';
 import {
   checkStreamOptions,
@@ -11,38 +12,14 @@ import {
   toModelRequests,
   unsupportedFields,
 } from './generation.schema.js';
-
-const textPart = z.strictObject({
-  type: z.literal('text', { error: 'only text parts are supported' }),
-  text: z.string(),
-});
-
-const messageSchema = z.strictObject({
-  role: z.enum(['system', 'developer', 'user', 'assistant'], {
-    error: ({ input }) => (input === undefined ? 'expected a role, received undefined' : undefined),
-  }),
-  content: z
-    .union([z.string(), z.array(textPart).min(1)], {
-      error: ({ input }) =>
-        input === undefined
-          ? 'expected content, received undefined'
-          : 'must be a string or an array of text parts',
-    })
-    .transform((content) =>
-      typeof content === 'string' ? content : content.map(({ text }) => text).join(''),
-    ),
-  name: unsupportedField(),
-  refusal: unsupportedField(),
-  tool_calls: unsupportedField([]),
-  function_call: unsupportedField(),
-  audio: unsupportedField(),
-});
+import { responseFormatField, toConstraint } from './response-format.schema.js';
+import { checkTools, toolFields, toolUse } from './tools.schema.js';
 
 /** `POST /v1/chat/completions` */
 export const chatRequestSchema = z
   .strictObject({
     model: z.string(),
-    messages: z.array(messageSchema).min(1),
+    messages: messagesField,
     max_completion_tokens: maxTokensField,
     /** OpenAI's former name of `max_completion_tokens`. */
     max_tokens: maxTokensField,
@@ -52,10 +29,8 @@ export const chatRequestSchema = z
     n: choicesField,
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(MOST_LOGPROBS).nullish(),
-    response_format: unsupportedField({ type: 'text' }),
-    tools: unsupportedField([]),
-    tool_choice: unsupportedField('none', 'auto'),
-    parallel_tool_calls: unsupportedField(true, false),
+    response_format: responseFormatField,
+    ...toolFields,
     functions: unsupportedField([]),
     function_call: unsupportedField('none', 'auto'),
     modalities: unsupportedField(['text']),
@@ -69,10 +44,14 @@ export const chatRequestSchema = z
     metadata: unsupportedField({}),
     prompt_cache_key: unsupportedField(),
     safety_identifier: unsupportedField(),
+    moderation: unsupportedField(),
+    prompt_cache_options: unsupportedField(),
+    prompt_cache_retention: unsupportedField(),
     /** Tells the operator's logs who asked; nothing else depends on it. */
     user: z.string().nullish(),
   })
   .check(checkStreamOptions)
+  .check(checkTools)
   .check((context) => {
     const { logprobs, top_logprobs: top } = context.value;
     if (top != null && logprobs !== true) {
@@ -100,11 +79,14 @@ export type ChatRequest = z.output<typeof chatRequestSchema>;
 
 /** One request to the model per choice. */
 export function chatToModelRequests(body: ChatRequest): ModelRequest[] {
-  const prompt = { kind: 'chat', messages: body.messages } as const;
+  const use = toolUse(body);
+  const { messages } = body;
+  const prompt = { kind: 'chat', messages, ...(use ? { tools: use.tools } : {}) } as const;
   const extras = {
     maxTokens: body.max_completion_tokens ?? body.max_tokens,
     n: body.n ?? 1,
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+    constraint: use?.constraint ?? toConstraint(body.response_format),
   };
   return toModelRequests(body.model, prompt, extras, body);
 }

@@ -68,8 +68,8 @@ function chunkFormat(envelope: object): ChunkFormat {
     text(index, text, logprobs) {
       const offset = offsets.get(index) ?? 0;
       offsets.set(index, offset + (logprobs?.text.length ?? 0));
-      return choice(index, text, null, logprobs ? [logprobs] : [], offset);
+      return [choice(index, text, null, logprobs ? [logprobs] : [], offset)];
     },
-    finish: (index, reason) => choice(index, '', reason),
+    finish: (index, reason) => [choice(index, '', reason)],
   };
 }

@@ -12,6 +12,7 @@ import {
   toModelRequests,
   unsupportedFields,
 } from './generation.schema.js';
+import { responseFormatField, toConstraint } from './response-format.schema.js';
 
 /** OpenAI's default for this endpoint. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -46,6 +47,8 @@ export const completionRequestSchema = z
     best_of: unsupportedField(1),
     echo: z.boolean().nullish(),
     logprobs: z.int().min(0).max(MOST_LOGPROBS).nullish(),
+    /** As in chats; vLLM has it here, too. */
+    response_format: responseFormatField,
     suffix: unsupportedField(''),
     /** Tells the operator's logs who asked; nothing else depends on it. */
     user: z.string().nullish(),
@@ -80,6 +83,7 @@ export function completionToModelRequests(body: CompletionRequest): ModelRequest
     n: body.n ?? 1,
     logprobs: body.logprobs ?? undefined,
     echo: body.echo === true,
+    constraint: toConstraint(body.response_format),
   };
   return promptsOf(body.prompt).flatMap((prompt) => toModelRequests(body.model, prompt, extras, body));
 }

@@ -1,7 +1,8 @@
 import type { Response } from 'express';
-import type { FinishReason, GenerationEvent, TokenLogprobs, Usage } from '../engine/types.js';
+import type { FinishReason, GenerationEvent, TokenLogprobs, ToolFormat, Usage } from '../engine/types.js';
 import type { ModelProvider, ModelRequest } from '../model/model.provider.js';
 import { abortOnClose } from '../transport/abort-on-close.js';
+import { tellFacts } from '../transport/answer-headers.js';
 import { mergeIndexed, type Indexed } from './merge.js';
 
 /** The generations of one HTTP request, under way. */
@@ -18,6 +19,8 @@ export interface FinishedChoice {
   readonly finishReason: FinishReason;
   /** Of every token, if they were asked for. */
   readonly logprobs: readonly TokenLogprobs[];
+  /** What calls in the text are to be read with, if the request has tools. */
+  readonly toolFormat: ToolFormat | undefined;
 }
 
 export interface FinishedRun {
@@ -35,7 +38,7 @@ export interface RunOptions {
 
 /**
  * Starts one generation per choice and waits for the first sign of the engine, so that whatever is wrong by then is an
- * HTTP error and not an event in a stream. Sets `x-resident-instance`. A client that goes away ends them all.
+ * HTTP error and not an event in a stream. Sets the `x-resident-*` headers. A client that goes away ends them all.
  */
 export async function startRun(
   models: ModelProvider,
@@ -49,8 +52,7 @@ export async function startRun(
     requests.map((request) => models.generate(request, { signal, priority: 'interactive', client, stream })),
   );
   const first = await iterator.next();
-  if (!first.done && first.value.item.type === 'start')
-    response.setHeader('x-resident-instance', first.value.item.instanceId);
+  if (!first.done && first.value.item.type === 'start') tellFacts(response, first.value.item);
   return { events: startingWith(first, iterator), n };
 }
 
@@ -63,13 +65,16 @@ async function* startingWith<T>(first: IteratorResult<T>, rest: AsyncGenerator<T
 /** Waits for the whole text of every choice. */
 export async function collectRun(run: GenerationRun): Promise<FinishedRun> {
   const texts = new Map<number, string>();
+  const formats = new Map<number, ToolFormat | undefined>();
   const choices: FinishedChoice[] = [];
   const usage = new RunUsage(run.n);
   for await (const { index, item } of run.events) {
     const text = (texts.get(index) ?? '') + textOf(item);
     texts.set(index, text);
+    if (item.type === 'start') formats.set(index, item.toolFormat);
     if (item.type === 'finish') {
-      choices.push({ index, text, finishReason: item.finishReason, logprobs: item.logprobs ?? [] });
+      const { finishReason, logprobs = [] } = item;
+      choices.push({ index, text, finishReason, logprobs, toolFormat: formats.get(index) });
       usage.add(index, item.usage);
     }
   }

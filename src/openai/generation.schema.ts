@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ModelRequest } from '../model/model.provider.js';
-import type { Prompt } from '../engine/types.js';
+import type { Constraint, Prompt } from '../engine/types.js';
 import { unsupportedField } from '../transport/validation.js';
 
 /** What is added to the logit of a token. */
@@ -45,7 +45,9 @@ export const MOST_LOGPROBS = 20;
 
 export const streamFields = {
   stream: z.boolean().nullish(),
-  stream_options: z.strictObject({ include_usage: z.boolean().nullish() }).nullish(),
+  stream_options: z
+    .strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: unsupportedField(false) })
+    .nullish(),
 } as const;
 
 type Sampling = z.output<z.ZodObject<typeof samplingFields>>;
@@ -56,13 +58,14 @@ export interface RequestExtras {
   readonly n: number;
   readonly logprobs: number | undefined;
   readonly echo?: boolean;
+  readonly constraint?: Constraint | undefined;
 }
 
 /** From OpenAI's names to the engine's: one request per choice. */
 export function toModelRequests(
   model: string | undefined,
   prompt: Prompt,
-  { maxTokens, n, logprobs, echo }: RequestExtras,
+  { maxTokens, n, logprobs, echo, constraint }: RequestExtras,
   fields: Sampling,
 ): ModelRequest[] {
   const { temperature, top_p, top_k, min_p, seed, stop } = fields;
@@ -85,6 +88,7 @@ export function toModelRequests(
     ignoreEos: fields.ignore_eos ?? undefined,
     timeoutMs: fields.timeout == null ? undefined : fields.timeout * 1000,
     logprobs,
+    constraint,
     echo: echo === true ? true : undefined,
   };
   return Array.from({ length: n }, (_, i) =>

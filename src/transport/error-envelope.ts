@@ -33,6 +33,7 @@ export function statusOf(code: ErrorCode): number {
     case 'unsupported_parameter':
     case 'context_length_exceeded':
     case 'no_chat_template':
+    case 'task_not_supported':
       return 400;
     case 'model_not_found':
       return 404;
@@ -62,6 +63,12 @@ function fromHttpException(exception: HttpException): ErrorAnswer {
   const status = exception.getStatus();
   switch (status) {
     case 400:
+      if (exception.message.startsWith('Failed to decode param'))
+        return answer(
+          status,
+          'invalid_request',
+          'The path of the request is not valid: a % begins no character.',
+        );
       return answer(status, 'invalid_json', `The request body is not valid JSON: ${exception.message}`);
     case 404:
       return answer(status, 'not_found', `${exception.message}. The README lists the endpoints.`);

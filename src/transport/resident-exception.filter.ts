@@ -1,6 +1,7 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Response } from 'express';
 import { GraphQLError } from 'graphql';
+import { requestIdOf } from './answer-headers.js';
 import { RETRY_AFTER_SECONDS, type ErrorAnswer } from './error-envelope.js';
 import { reportFailure } from './report-failure.js';
 
@@ -8,9 +9,13 @@ import { reportFailure } from './report-failure.js';
 @Catch()
 export class ResidentExceptionFilter implements ExceptionFilter {
   catch(exception: unknown, host: ArgumentsHost): GraphQLError | undefined {
-    const answer = reportFailure(exception);
-    if (host.getType<'http' | 'graphql'>() === 'graphql') return toGraphQlError(exception, answer);
-    sendError(host.switchToHttp().getResponse<Response>(), answer);
+    if (host.getType<'http' | 'graphql'>() === 'graphql') {
+      // parent, arguments, context, info: those of a resolver
+      const context = host.getArgByIndex<{ readonly requestId?: string | undefined } | undefined>(2);
+      return toGraphQlError(exception, reportFailure(exception, context?.requestId));
+    }
+    const response = host.switchToHttp().getResponse<Response>();
+    sendError(response, reportFailure(exception, requestIdOf(response)));
     return undefined;
   }
 }

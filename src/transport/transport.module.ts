@@ -1,10 +1,15 @@
-import { Module, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
-import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { Module, type MiddlewareConsumer, type NestModule, type OnModuleInit } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
+import type { ExpressAdapter } from '@nestjs/platform-express';
+import type { Request, Response } from 'express';
+import type { Server } from 'node:http';
+import { trackRequest } from './answer-headers.js';
 import { InFlightResponses } from './in-flight-responses.js';
+import { refuseUnparsable } from './refuse-unparsable.js';
 import { ResidentExceptionFilter } from './resident-exception.filter.js';
 import { validationPipe } from './validation.js';
 
-/** What every door shares: validation, errors, and an orderly end. */
+/** What every door shares: ids and times, validation, errors, and an orderly end. */
 @Module({
   providers: [
     InFlightResponses,
@@ -12,7 +17,23 @@ import { validationPipe } from './validation.js';
     { provide: APP_PIPE, useFactory: validationPipe },
   ],
 })
-export class TransportModule implements NestModule {
+export class TransportModule implements NestModule, OnModuleInit {
+  readonly #host: HttpAdapterHost<ExpressAdapter>;
+
+  constructor(host: HttpAdapterHost<ExpressAdapter>) {
+    this.#host = host;
+  }
+
+  /** Not a middleware of Nest: those come after the body parser, which answers what it can't read itself. */
+  onModuleInit(): void {
+    this.#host.httpAdapter.setOnRequestHook((request: Request, response: Response, done) => {
+      trackRequest(request, response);
+      done();
+    });
+    const server: Server = this.#host.httpAdapter.getHttpServer();
+    server.on('clientError', refuseUnparsable);
+  }
+
   configure(consumer: MiddlewareConsumer): void {
     consumer.apply(InFlightResponses).forRoutes('{*all}');
   }

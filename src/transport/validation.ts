@@ -1,8 +1,10 @@
 import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { InvalidRequestError } from '../engine/errors.js';
+import { checkBody } from './check-body.js';
 
-/** Marks an issue as "this server knows the field and does not support it". */
+/** Marks an issue, and a field of the document of the API, as "this server knows the field and does not support it". */
 const UNSUPPORTED = { unsupported: true } as const;
 
 /**
@@ -14,7 +16,8 @@ export function unsupportedField(...neutral: readonly unknown[]) {
     .unknown()
     .optional()
     .refine(
-      (value) => value === undefined || value === null || neutral.some((known) => isSame(known, value)),
+      (value) =>
+        value === undefined || value === null || neutral.some((known) => isDeepStrictEqual(known, value)),
       {
         params: UNSUPPORTED,
         message:
@@ -22,16 +25,23 @@ export function unsupportedField(...neutral: readonly unknown[]) {
             ? `only ${neutral.map((value) => JSON.stringify(value)).join(' or ')} is supported`
             : 'is not supported',
       },
-    );
+    )
+    .meta(UNSUPPORTED);
 }
 
-function isSame(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+/**
+ * Nest would drop keys named `__proto__`, `prototype` and `constructor`, wherever they are, without a word. The latter two
+ * may be meant (a JSON schema may have a property of that name) and do no harm; the first is refused.
+ */
+class ValidationPipe extends StandardSchemaValidationPipe {
+  protected override stripProtoKeys(value: unknown): void {
+    checkBody(value);
+  }
 }
 
 /** Validates bodies against the schema of their parameter: `@Body({ schema })`. */
 export function validationPipe(): StandardSchemaValidationPipe {
-  return new StandardSchemaValidationPipe({
+  return new ValidationPipe({
     exceptionFactory: (issues) => toInvalidRequest(issues as z.core.$ZodIssue[]),
   });
 }

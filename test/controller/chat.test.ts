@@ -144,12 +144,29 @@ it.each([
     'messages[0].content',
   ],
   ['two limits that differ', { max_tokens: 1, max_completion_tokens: 2 }, 'invalid_value', 'max_tokens'],
-  ['tools', { tools: [{ type: 'function', function: { name: 'f' } }] }, 'unsupported_parameter', 'tools'],
   [
-    'a response format',
-    { response_format: { type: 'json_object' } },
-    'unsupported_parameter',
+    'a choice of a tool that there is not',
+    {
+      tools: [{ type: 'function', function: { name: 'f' } }],
+      tool_choice: { type: 'function', function: { name: 'g' } },
+    },
+    'invalid_value',
+    'tool_choice',
+  ],
+  [
+    'a response format beside tools',
+    {
+      response_format: { type: 'json_object' },
+      tools: [{ type: 'function', function: { name: 'f' } }],
+    },
+    'invalid_value',
     'response_format',
+  ],
+  [
+    'an unknown response format',
+    { response_format: { type: 'xml' } },
+    'invalid_value',
+    'response_format.type',
   ],
   ['an unknown field', { prompt: 'a' }, 'unknown_parameter', 'prompt'],
   [
