@@ -1,17 +1,17 @@
 import { Args, Context, Query, Resolver, Subscription } from '@nestjs/graphql';
-import type { GenerationEvent } from '../engine/types.js';
+import type { GenerationEvent, Prompt } from '../engine/types.js';
 import { ModelProvider, type ModelRequest } from '../model/model.provider.js';
-import { abortOnClose } from '../transport/abort-on-close.js';
 import { toGraphQlError } from '../transport/resident-exception.filter.js';
 import { parseWith } from '../transport/validation.js';
 import {
+  type ChatMessageInput,
   GenerateChunk,
   GenerateInput,
   GenerateResult,
   GraphqlFinishReason,
   generateInputSchema,
 } from './generate.types.js';
-import type { GraphqlContext } from './graphql-context.js';
+import { callOptions, type GraphqlContext } from './graphql-context.js';
 import { mapIterator } from './map-iterator.js';
 
 /** Text generation over GraphQL: as one answer, or token by token. */
@@ -19,28 +19,29 @@ import { mapIterator } from './map-iterator.js';
 export class GenerateResolver {
   constructor(readonly models: ModelProvider) {}
 
-  @Query(() => GenerateResult, { description: 'Continues the prompt and answers when the text is complete.' })
+  @Query(() => GenerateResult, {
+    description: 'Continues the prompt or the chat and answers when the text is complete.',
+  })
   async generate(
     @Args('input') input: GenerateInput,
-    @Context() { res }: GraphqlContext,
+    @Context() context: GraphqlContext,
   ): Promise<GenerateResult> {
-    const signal = res && abortOnClose(res);
-    const generation = await this.models.complete(toModelRequest(input), {
-      signal,
-      priority: 'interactive',
-      client: res?.req.ip,
-    });
+    const generation = await this.models.complete(toModelRequest(input), callOptions(context));
     return { ...generation, finishReason: GraphqlFinishReason[generation.finishReason] };
   }
 
   @Subscription(() => GenerateChunk, {
     name: 'generate',
     resolve: (chunk: GenerateChunk) => chunk,
-    description: 'Continues the prompt, token by token. Ending the subscription ends the generation.',
+    description:
+      'Continues the prompt or the chat, token by token. Ending the subscription ends the generation.',
   })
-  generateStream(@Args('input') input: GenerateInput): AsyncIterableIterator<GenerateChunk> {
+  generateStream(
+    @Args('input') input: GenerateInput,
+    @Context() context: GraphqlContext,
+  ): AsyncIterableIterator<GenerateChunk> {
     let instanceId = '';
-    const events = this.models.generate(toModelRequest(input), { priority: 'interactive' });
+    const events = this.models.generate(toModelRequest(input), callOptions(context));
     const map = (event: GenerationEvent): GenerateChunk | undefined => {
       if (event.type === 'start') instanceId = event.instanceId;
       return toChunk(event, instanceId);
@@ -71,13 +72,18 @@ function toChunk(event: GenerationEvent, instanceId: string): GenerateChunk | un
 }
 
 function toModelRequest(input: GenerateInput): ModelRequest {
-  const { prompt, logitBias, timeout, ...fields } = parseWith(generateInputSchema, input);
+  const { prompt, messages, logitBias, timeout, ...fields } = parseWith(generateInputSchema, input);
   return {
     ...withoutNulls(fields),
     ...(timeout == null ? {} : { timeoutMs: timeout * 1000 }),
-    prompt: { kind: 'text', text: prompt },
+    prompt: toPrompt(prompt, messages),
     ...(logitBias ? { logitBias: new Map(logitBias.map(({ token, bias }) => [token, bias])) } : {}),
   };
+}
+
+/** Exactly one of them is there: the schema has seen to it. */
+function toPrompt(text: string | null | undefined, messages: ChatMessageInput[] | null | undefined): Prompt {
+  return messages ? { kind: 'chat', messages } : { kind: 'text', text: text ?? '' };
 }
 
 type WithoutNulls<T> = { [Key in keyof T]: Exclude<T[Key], null> };

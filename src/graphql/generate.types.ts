@@ -25,13 +25,38 @@ export class LogitBiasInput {
   bias!: number;
 }
 
+/** GraphQL spells enum values as it likes; the wire carries these names. */
+export enum GraphqlChatRole {
+  system = 'system',
+  developer = 'developer',
+  user = 'user',
+  assistant = 'assistant',
+}
+
+registerEnumType(GraphqlChatRole, { name: 'ChatRole' });
+
 @InputType()
+export class ChatMessageInput {
+  @Field(() => GraphqlChatRole)
+  role!: GraphqlChatRole;
+
+  @Field()
+  content!: string;
+}
+
+@InputType({ description: 'Either prompt or messages.' })
 export class GenerateInput {
   @Field(() => String, { nullable: true, description: 'Default: the first model of the configuration.' })
   model?: string | null;
 
-  @Field()
-  prompt!: string;
+  @Field(() => String, { nullable: true, description: 'A text to go on with.' })
+  prompt?: string | null;
+
+  @Field(() => [ChatMessageInput], {
+    nullable: true,
+    description: "A chat to go on with, through the model's own template.",
+  })
+  messages?: ChatMessageInput[] | null;
 
   @Field(() => Int, {
     nullable: true,
@@ -90,25 +115,41 @@ export class GenerateInput {
 }
 
 /** The limits of `GenerateInput`: those of REST. */
-export const generateInputSchema = z.object({
-  model: z.string().nullish(),
-  prompt: z.string(),
-  maxTokens: maxTokensField,
-  temperature: samplingFields.temperature,
-  topP: samplingFields.top_p,
-  topK: z.int().min(0).nullish(),
-  minP: samplingFields.min_p,
-  repetitionPenalty: samplingFields.repetition_penalty,
-  presencePenalty: samplingFields.presence_penalty,
-  frequencyPenalty: samplingFields.frequency_penalty,
-  logitBias: z.array(z.object({ token: z.int().min(0), bias: biasField })).nullish(),
-  seed: samplingFields.seed,
-  stop: stopListField.nullish(),
-  stopTokenIds: samplingFields.stop_token_ids,
-  minTokens: samplingFields.min_tokens,
-  ignoreEos: samplingFields.ignore_eos,
-  timeout: samplingFields.timeout,
-});
+export const generateInputSchema = z
+  .object({
+    model: z.string().nullish(),
+    prompt: z.string().nullish(),
+    messages: z
+      .array(z.object({ role: z.enum(GraphqlChatRole), content: z.string() }))
+      .min(1)
+      .nullish(),
+    maxTokens: maxTokensField,
+    temperature: samplingFields.temperature,
+    topP: samplingFields.top_p,
+    topK: z.int().min(0).nullish(),
+    minP: samplingFields.min_p,
+    repetitionPenalty: samplingFields.repetition_penalty,
+    presencePenalty: samplingFields.presence_penalty,
+    frequencyPenalty: samplingFields.frequency_penalty,
+    logitBias: z.array(z.object({ token: z.int().min(0), bias: biasField })).nullish(),
+    seed: samplingFields.seed,
+    stop: stopListField.nullish(),
+    stopTokenIds: samplingFields.stop_token_ids,
+    minTokens: samplingFields.min_tokens,
+    ignoreEos: samplingFields.ignore_eos,
+    timeout: samplingFields.timeout,
+  })
+  .check((context) => {
+    const { prompt, messages } = context.value;
+    if ((prompt == null) === (messages == null)) {
+      context.issues.push({
+        code: 'custom',
+        path: [prompt == null ? 'prompt' : 'messages'],
+        message: 'send either prompt or messages',
+        input: context.value,
+      });
+    }
+  });
 
 @ObjectType('Usage')
 export class GraphqlUsage {

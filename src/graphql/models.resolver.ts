@@ -50,6 +50,24 @@ export class GraphqlModel {
   @Field(() => Int, { nullable: true, description: 'Most tokens of prompt and completion together.' })
   contextLength?: number;
 
+  @Field(() => Int, { nullable: true, description: 'Of an encoder: most tokens of one text.' })
+  maxInputTokens?: number;
+
+  @Field(() => Int, { nullable: true, description: 'Of an embedding model: the length of its vectors.' })
+  dimensions?: number;
+
+  @Field(() => [String], {
+    nullable: true,
+    description: "Of a classifier or reranker, in the model's order.",
+  })
+  labels?: readonly string[];
+
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Of an embedding model: prompts that may go before a text.',
+  })
+  promptNames?: readonly string[];
+
   @Field(() => String, { nullable: true, description: 'How the KV cache is kept: inplace or plain.' })
   kvCache?: string;
 

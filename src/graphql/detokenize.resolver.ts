@@ -1,0 +1,45 @@
+import { Args, Context, Field, InputType, Int, ObjectType, Query, Resolver } from '@nestjs/graphql';
+import { z } from 'zod';
+import { ModelProvider } from '../model/model.provider.js';
+import { parseWith } from '../transport/validation.js';
+import { CallAnswer, CallInput, modelField } from './call.types.js';
+import { callOptions, type GraphqlContext } from './graphql-context.js';
+
+@InputType()
+export class DetokenizeInput extends CallInput {
+  @Field(() => [Int])
+  tokens!: number[];
+
+  @Field(() => Boolean, { nullable: true, description: 'Leave special tokens out. Default: true.' })
+  skipSpecialTokens?: boolean | null;
+}
+
+const detokenizeInputSchema = z.object({
+  model: modelField,
+  tokens: z.array(z.int().min(0)),
+  skipSpecialTokens: z.boolean().nullish(),
+});
+
+@ObjectType()
+export class DetokenizeResult extends CallAnswer {
+  @Field()
+  text!: string;
+}
+
+/** Tokens to text. */
+@Resolver()
+export class DetokenizeResolver {
+  constructor(readonly models: ModelProvider) {}
+
+  @Query(() => DetokenizeResult, { description: "The text that the model's tokens stand for." })
+  detokenize(
+    @Args('input') input: DetokenizeInput,
+    @Context() context: GraphqlContext,
+  ): Promise<DetokenizeResult> {
+    const { model, tokens, skipSpecialTokens } = parseWith(detokenizeInputSchema, input);
+    return this.models.detokenize(
+      { model: model ?? undefined, tokens, skipSpecialTokens: skipSpecialTokens ?? undefined },
+      callOptions(context),
+    );
+  }
+}

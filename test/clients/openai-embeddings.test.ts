@@ -1,0 +1,52 @@
+import OpenAI, { BadRequestError } from 'openai';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startRestOverFake, type FakeRest } from '../support/fake-encoders.js';
+import { INSTANCE } from '../support/fake-models.js';
+
+/** The official client, unmodified: it asks for base64 unless told otherwise, and decodes it. */
+let server: FakeRest;
+let client: OpenAI;
+beforeAll(async () => {
+  server = await startRestOverFake();
+  client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
+});
+afterAll(() => server.app.close());
+
+const INPUT = { model: 'm', input: ['a', 'b'], dimensions: 3 };
+const VECTORS = [0, 1].map((i) => [0, 1, 2].map((j) => expect.closeTo((i + 1) / 8 - j / 3, 6) as number));
+
+it.each([undefined, 'float'] as const)('embeds with encoding_format %s', async (encoding_format) => {
+  const { data, model, object, usage } = await client.embeddings.create({
+    ...INPUT,
+    ...(encoding_format ? { encoding_format } : {}),
+  });
+  expect({ model, object, usage }).toEqual({
+    model: 'm',
+    object: 'list',
+    usage: { prompt_tokens: 6, total_tokens: 6 },
+  });
+  expect(data.map(({ embedding }) => [...embedding])).toEqual(VECTORS);
+  expect(data.map(({ index }) => index)).toEqual([0, 1]);
+});
+
+it('gives base64 as it is to whoever asks for it', async () => {
+  const { data } = await client.embeddings.create({ ...INPUT, encoding_format: 'base64' });
+  const bytes = Buffer.from(data[0]?.embedding as unknown as string, 'base64');
+  expect([0, 4, 8].map((at) => bytes.readFloatLE(at))).toEqual(VECTORS[0]);
+});
+
+it('reads the id of the request and the instance off the answer', async () => {
+  const { response, request_id } = await client.embeddings.create(INPUT).withResponse();
+  expect(request_id).toBe(response.headers.get('x-request-id'));
+  expect(response.headers.get('x-resident-instance')).toBe(INSTANCE);
+});
+
+it('throws its own error', async () => {
+  const refused = client.embeddings.create({ ...INPUT, input: '' });
+  await expect(refused).rejects.toThrow(BadRequestError);
+  await expect(refused).rejects.toMatchObject({
+    code: 'invalid_value',
+    param: 'input',
+    requestID: expect.any(String) as string,
+  });
+});
