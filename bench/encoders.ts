@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measureBare } from './encoders/bare.js';
 import { runEmbeddings, type EmbeddingRound } from './encoders/embedding-load.js';
 import { formatEmbeddings } from './encoders/figures.js';
 import { ensureMiniLm, writeTexts } from './encoders/minilm.js';
@@ -20,7 +21,10 @@ import { createTemporaryFolder } from './support/temporary-folder.js';
 const TOKENS = [5, 256] as const;
 const WARM_UP_TEXTS = 32;
 const MODEL = 'minilm';
-const KINDS = { fp32: 'fp32: MatMul', i8: '8 bits: DynamicQuantizeMatMul, int8 per column' } as const;
+const KINDS = {
+  fp32: { title: 'fp32: MatMul', file: 'model.onnx' },
+  i8: { title: '8 bits: DynamicQuantizeMatMul, int8 per column', file: 'model_quantized.onnx' },
+} as const;
 type Kind = keyof typeof KINDS;
 
 async function startServers(
@@ -66,11 +70,14 @@ async function measureKind(kind: Kind): Promise<string> {
   } finally {
     await Promise.all([naive.stop(), resident.stop()]);
   }
+  const lengths = writeTexts('round/1', textCount, TOKENS).map((text) => text.split(' ').length + 2);
+  const bare = await measureBare(await ensureMiniLm(kind), KINDS[kind].file, lengths);
   const table = formatEmbeddings(
     { label: 'Transformers.js singleton', rounds: rounds.naive },
     { label: 'Resident', rounds: rounds.resident },
+    bare,
   );
-  return `## ${KINDS[kind]}\n\n${table}`;
+  return `## ${KINDS[kind].title}\n\n${table}`;
 }
 
 const { values } = parseArgs({

@@ -1,5 +1,6 @@
 import { formatTable, type Column } from '../support/markdown-table.js';
 import { median, percentile } from '../support/statistics.js';
+import type { BareSpeeds } from './bare.js';
 import type { EmbeddingRound } from './embedding-load.js';
 
 /** All rounds of one server. */
@@ -17,13 +18,18 @@ const COLUMNS: readonly Column<EmbeddingSeries>[] = [
 ];
 
 /** The table of one model, and what follows from it. */
-export function formatEmbeddings(naive: EmbeddingSeries, resident: EmbeddingSeries): string {
+export function formatEmbeddings(
+  naive: EmbeddingSeries,
+  resident: EmbeddingSeries,
+  bare: BareSpeeds,
+): string {
   const ratios = resident.rounds.map((round, i) => {
     const other = naive.rounds[i];
     return other ? speedOf(round) / speedOf(other) : Number.NaN;
   });
   const facts = [
     `Texts per second, Resident / naive, by round: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}; median **${median(ratios).toFixed(2)}**.`,
+    `The bare session, without a server: ${bare.alone.toFixed(1)} texts/s one by one, ${bare.batched.toFixed(1)} in sorted batches (${(bare.batched / bare.alone).toFixed(2)} times).`,
     `Health p99, naive / Resident: ${(healthP99(naive) / healthP99(resident)).toFixed(1)}.`,
   ];
   return `${formatTable(COLUMNS, [naive, resident])}\n\n${facts.map((fact) => `- ${fact}`).join('\n')}`;

@@ -12,7 +12,7 @@ const Q8_ROUNDING = 0.15;
 const GOLDEN_BLOCK = 32 * 5 * 2 * 4 * 8 * 4;
 
 describe('q8 (MatMulNBits): in company as alone, to the bit', () => {
-  const some = { vocabSize: 4096, count: 14, maxPrompt: 200, maxTokens: 16 };
+  const some = { vocabSize: 4096, count: 10, maxPrompt: 150, maxTokens: 16 };
 
   describe.each([
     { maxRows: 2, prefillChunk: 32, stepTokens: 48 },
