@@ -83,10 +83,10 @@ export const configSchema = z.strictObject({
   models: z
     .array(modelSchema)
     .min(1)
-    .refine(
-      (models) => new Set(models.map(({ name }) => name)).size === models.length,
-      'has two models of one name',
-    ),
+    .refine((models) => {
+      const names = models.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+      return new Set(names).size === names.length;
+    }, 'has two models of one name or alias'),
   hub: z.strictObject({
     endpoint: z.url({ protocol: /^https?$/ }),
     /** Where downloaded models are kept; default: `resident` in the user's cache directory. */

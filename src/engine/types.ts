@@ -127,9 +127,9 @@ export interface Usage {
 
 /** Where the time before the first token went, in milliseconds. */
 export interface GenerationTiming {
-  /** From its arrival in the engine until the first pass that holds a part of its prompt began. */
+  /** From when its prompt was tokens until the first pass that holds a part of it began. */
   readonly queueMs: number;
-  /** From then until the prompt was in the cache. */
+  /** From then until its first token. */
   readonly prefillMs: number;
 }
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ModelProvider } from '../../src/index.js';
 import { get, post, startApp, testConfig, type TestApp } from '../support/app.js';
 import { EncoderFolders } from '../support/encoders.js';
+import { TALES } from '../support/models.js';
 
 const folders = new EncoderFolders();
 let app: TestApp;
@@ -15,12 +16,14 @@ beforeAll(async () => {
         name: 'embedder',
         source: await folders.embedding('embedder'),
         task: 'feature-extraction',
+        aliases: ['text-embedding-3-small'],
         pooling: 'cls',
         prompts: { query: 'query: ' },
         ...encoder,
       },
       { name: 'mood', source: await folders.classifier('mood', 3), task: 'text-classification', ...encoder },
       { name: 'judge', source: await folders.classifier('judge', 1), task: 'reranking', ...encoder },
+      TALES,
     ]),
   );
   models = app.app.get(ModelProvider);
@@ -29,6 +32,64 @@ beforeAll(async () => {
 afterAll(async () => {
   await app.close();
   folders.dispose();
+});
+
+describe('several models in one provider', () => {
+  it('are loaded once each, in processes of their own, and ready together', () => {
+    const all = models.describeAll();
+    expect(all.map(({ name }) => name)).toEqual(['embedder', 'mood', 'judge', 'tales']);
+    expect(all.map(({ loads }) => loads)).toEqual([1, 1, 1, 1]);
+    expect(new Set(all.map(({ pid }) => pid)).size).toBe(4);
+    expect(models.ready).toBe(true);
+  });
+
+  it('have other names, too', async () => {
+    const { headers } = await send('embeddings', { model: 'text-embedding-3-small', input: 'hello' });
+    expect(headers.get('x-resident-instance')).toBe(models.describe('embedder').instanceId);
+    const { body } = await get(`${app.url}/v1/models/text-embedding-3-small`);
+    expect(body['id']).toBe('embedder');
+  });
+
+  it.each([
+    [
+      'embeddings',
+      { model: 'tales', input: 'a' },
+      "The model 'tales' does text-generation, not feature-extraction.",
+    ],
+    [
+      'rerank',
+      { model: 'mood', query: 'a', documents: ['b'] },
+      "The model 'mood' does text-classification, not reranking.",
+    ],
+    [
+      'completions',
+      { model: 'judge', prompt: 'a' },
+      "The model 'judge' does reranking, not text-generation.",
+    ],
+  ])('%s of another task is a 400 that says what the model does', async (path, request, message) => {
+    const { status, body } = await send(path, request);
+    expect(status).toBe(400);
+    expect(body['error']).toMatchObject({
+      code: 'task_not_supported',
+      param: 'model',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('need no name where one does what is asked', async () => {
+    const [{ instanceId: generated }, { instanceId: embedded }] = await Promise.all([
+      models.complete({ prompt: { kind: 'text', text: 'Once' }, maxTokens: 1 }),
+      models.embed({ inputs: ['hello'] }),
+    ]);
+    expect(generated).toBe(models.describe('tales').instanceId);
+    expect(embedded).toBe(models.describe('embedder').instanceId);
+  });
+
+  it('have a tokenizer each', async () => {
+    const { tokens } = await models.tokenize({ model: 'tales', text: 'Once upon a time' });
+    const { text } = await models.detokenize({ model: 'tales', tokens: tokens.map(({ id }) => id) });
+    expect(text).toBe('Once upon a time');
+  });
 });
 
 const send = (path: string, body: object) => post(`${app.url}/v1/${path}`, body);

@@ -17,6 +17,8 @@ type Probes<Params> = { readonly [Field in keyof Required<Params> & string]: Fie
 const SAMPLING = 'test/e2e/sampling.test.ts';
 const COMPLETIONS = 'test/controller/completions.test.ts';
 const CHAT = 'test/controller/chat.test.ts';
+const CONSTRAINED = 'test/e2e/constrained.test.ts';
+const TOOLS = 'test/e2e/tools.test.ts';
 const EMBEDDINGS = 'test/controller/embeddings.test.ts';
 
 const weather = {
@@ -79,7 +81,7 @@ export const CHAT_FIELDS: Probes<ChatCompletionCreateParamsStreaming> = {
       },
     },
     neutral: [{ type: 'text' }],
-    proof: CHAT,
+    proof: CONSTRAINED,
   },
   safety_identifier: { ask: { safety_identifier: 'a' } },
   service_tier: { ask: { service_tier: 'flex' }, neutral: ['auto', 'default'] },
@@ -90,8 +92,8 @@ export const CHAT_FIELDS: Probes<ChatCompletionCreateParamsStreaming> = {
     ask: { stream_options: { include_usage: true }, stream: true },
     proof: 'test/unit/completions-schema.test.ts',
   },
-  tool_choice: { ask: { tool_choice: 'required', tools: [weather] }, proof: 'test/unit/chat-schema.test.ts' },
-  tools: { ask: { tools: [weather] }, neutral: [[]], proof: CHAT },
+  tool_choice: { ask: { tool_choice: 'required', tools: [weather] }, proof: TOOLS },
+  tools: { ask: { tools: [weather] }, neutral: [[]], proof: TOOLS },
   top_logprobs: { ask: { top_logprobs: 2, logprobs: true }, proof: SAMPLING },
   verbosity: { ask: { verbosity: 'low' } },
   web_search_options: { ask: { web_search_options: {} } },
@@ -132,12 +134,16 @@ export const CHAT_DETAILS: Readonly<Record<string, FieldProbe>> = {
     ask: { messages: [{ role: 'user', content: [{ type: 'file', file: { file_id: 'a' } }] }] },
   },
   'messages: name': { ask: { messages: [{ ...user, name: 'Ann' }] } },
-  'response_format: json_object': { ask: { response_format: { type: 'json_object' } } },
+  'response_format: json_object': {
+    ask: { response_format: { type: 'json_object' } },
+    proof: CONSTRAINED,
+  },
   'stream_options: include_obfuscation': {
     ask: { stream_options: { include_obfuscation: true }, stream: true },
   },
   'tool_choice: a function': {
     ask: { tool_choice: { type: 'function', function: { name: 'weather' } }, tools: [weather] },
+    proof: TOOLS,
   },
   'tool_choice: allowed_tools': {
     ask: {

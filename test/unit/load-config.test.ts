@@ -168,6 +168,10 @@ describe('a mistake in the file', () => {
     ['models: [{ name: a, source: b, dtype: q9 }]', 'models[0].dtype:'],
     ['models: [{ name: a, source: b, threads: 0 }]', 'models[0].threads:'],
     ['models: [{ name: a, source: b }, { name: a, source: c }]', 'models: has two models of one name'],
+    [
+      'models: [{ name: a, source: b }, { name: c, source: d, aliases: [a] }]',
+      'models: has two models of one name',
+    ],
     ['hub: { endpoint: huggingface.co }', 'hub.endpoint:'],
     ['hub: { endpoint: "ftp://example.com" }', 'hub.endpoint:'],
     ['graphql: { introspection: sometimes }', 'graphql.introspection:'],
