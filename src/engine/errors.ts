@@ -103,10 +103,14 @@ export interface WireError {
 }
 
 export function toWireError(error: unknown): WireError {
-  if (error instanceof ResidentError) {
-    return { code: error.code, message: error.message, param: error.param };
-  }
-  return { code: 'internal_error', message: messageOf(error) };
+  const { code, message, param } = asResidentError(error);
+  return { code, message, param };
+}
+
+/** Itself, if it may be shown to a client; else an `internal_error` with its message. */
+export function asResidentError(error: unknown): ResidentError {
+  if (error instanceof ResidentError) return error;
+  return new ResidentError('internal_error', messageOf(error), { cause: error });
 }
 
 export function fromWireError({ code, message, param }: WireError): ResidentError {

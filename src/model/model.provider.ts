@@ -40,15 +40,12 @@ export interface ModelDescription extends Partial<LoadedModelInfo> {
   readonly active: number;
 }
 
-export type ModelRequest = GenerationRequest & {
-  /** Default: the first model. */
-  readonly model?: string | undefined;
-};
-
-export type { CallOptions };
-
 /** Default of `model`: the first one that does what is asked. */
 export type ForModel<Request> = Request & { readonly model?: string | undefined };
+
+export type ModelRequest = ForModel<GenerationRequest>;
+
+export type { CallOptions };
 
 /** What a model must do to answer; a tokenizer has each. */
 const TASK_OF: Readonly<Record<CallKind, Task | undefined>> = {
@@ -116,11 +113,11 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
   generate(request: ModelRequest, options: GenerateOptions = {}): AsyncIterableIterator<GenerationEvent> {
     const { model, ...rest } = request;
     try {
-      const { engine, options: modelOptions } = this.#find(model, 'text-generation');
-      if (modelOptions.load === 'await' && engine.loads === 0 && !this.#draining) {
-        return generateWhenLoaded(engine, rest, options);
-      }
-      return engine.generate(rest, options);
+      const resident = this.#find(model, 'text-generation');
+      const { engine } = resident;
+      return this.#comesEarly(resident)
+        ? generateWhenLoaded(engine, rest, options)
+        : engine.generate(rest, options);
     } catch (error) {
       if (error instanceof InvalidRequestError) return GenerationStream.failed(error);
       throw error;
@@ -205,9 +202,15 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
     { model, ...request }: ForModel<Calls[Kind]['request']>,
     options: CallOptions = {},
   ): Promise<Calls[Kind]['result']> {
-    const { engine, options: modelOptions } = this.#find(model, TASK_OF[kind]);
-    if (modelOptions.load === 'await' && engine.loads === 0 && !this.#draining) await engine.load();
+    const resident = this.#find(model, TASK_OF[kind]);
+    const { engine } = resident;
+    if (this.#comesEarly(resident)) await engine.load();
     return engine.call(kind, request as Calls[Kind]['request'], options);
+  }
+
+  /** Before the application is up: such callers wait for the load instead of being refused. */
+  #comesEarly({ options, engine }: Resident): boolean {
+    return options.load === 'await' && engine.loads === 0 && !this.#draining;
   }
 
   /** @param task that it must do; default: none in particular */

@@ -1,8 +1,8 @@
 import type { Response } from 'express';
 import type { FinishReason, GenerationEvent, TokenLogprobs, ToolFormat, Usage } from '../engine/types.js';
 import type { ModelProvider, ModelRequest } from '../model/model.provider.js';
-import { abortOnClose } from '../transport/abort-on-close.js';
 import { tellFacts } from '../transport/answer-headers.js';
+import { callOptions } from '../transport/call.js';
 import { mergeIndexed, type Indexed } from './merge.js';
 
 /** The generations of one HTTP request, under way. */
@@ -46,11 +46,8 @@ export async function startRun(
   response: Response,
   { stream, n, user }: RunOptions,
 ): Promise<GenerationRun> {
-  const signal = abortOnClose(response);
-  const client = user ?? response.req.ip;
-  const iterator = mergeIndexed(
-    requests.map((request) => models.generate(request, { signal, priority: 'interactive', client, stream })),
-  );
+  const options = { ...callOptions(response, user), stream };
+  const iterator = mergeIndexed(requests.map((request) => models.generate(request, options)));
   const first = await iterator.next();
   if (!first.done && first.value.item.type === 'start') tellFacts(response, first.value.item);
   return { events: startingWith(first, iterator), n };

@@ -1,6 +1,6 @@
 import { pause } from '../pause.js';
 import type { CallKind, Calls, EngineCall } from '../encoder-types.js';
-import { ResidentError, UnavailableError, messageOf } from '../errors.js';
+import { ResidentError, UnavailableError, asResidentError, messageOf } from '../errors.js';
 import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
 import { EngineProcess, type CallOptions, type GenerateOptions } from './engine-process.js';
 import { GenerationStream } from './generation-stream.js';
@@ -286,9 +286,4 @@ export class EngineSupervisor {
 
 function createProcess({ stepLimitSeconds: limit }: ModelSpec, onOutput: (line: string) => void): Engine {
   return new EngineProcess({ onOutput, keepRetriable: true, stepLimitMs: limit && limit * 1000 });
-}
-
-function asResidentError(error: unknown): ResidentError {
-  if (error instanceof ResidentError) return error;
-  return new ResidentError('internal_error', messageOf(error), { cause: error });
 }

@@ -1,5 +1,6 @@
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { halfToFloat } from '../half-float.js';
+import { int64 } from '../int64-tensor.js';
 import type { Pooling } from '../types.js';
 import type { EncoderModel, EncoderRow } from './encoder-model.js';
 import { copy, poolRow } from './vectors.js';
@@ -10,6 +11,8 @@ export type EncoderOutput =
   | { readonly name: string; readonly kind: 'tokens'; readonly pooling: Pooling }
   /** `[rows, size]`: a vector for each row, as it is. */
   | { readonly name: string; readonly kind: 'rows' };
+
+type SetValue = (index: number, value: number) => void;
 
 /** An encoder's graph as Transformers.js has it, run directly: only the output that is used is fetched. */
 export class OnnxEncoderModel implements EncoderModel {
@@ -42,18 +45,18 @@ export class OnnxEncoderModel implements EncoderModel {
   #feed(name: string, rows: readonly EncoderRow[], width: number): Tensor {
     switch (name) {
       case 'input_ids':
-        return int64(rows, width, (low, at, { tokens }) => {
-          for (const [i, token] of tokens.entries()) low[2 * (at + i)] = token;
+        return padded(rows, width, (set, at, { tokens }) => {
+          for (const [i, token] of tokens.entries()) set(at + i, token);
         });
       case 'attention_mask':
-        return int64(rows, width, (low, at, { tokens }) => fill(low, at, at + tokens.length));
+        return padded(rows, width, (set, at, { tokens }) => fill(set, at, at + tokens.length));
       case 'token_type_ids':
-        return int64(rows, width, (low, at, { tokens, secondFrom = tokens.length }) =>
-          fill(low, at + secondFrom, at + tokens.length),
+        return padded(rows, width, (set, at, { tokens, secondFrom = tokens.length }) =>
+          fill(set, at + secondFrom, at + tokens.length),
         );
       case 'position_ids':
-        return int64(rows, width, (low, at) => {
-          for (let i = 0; i < width; i++) low[2 * (at + i)] = i;
+        return padded(rows, width, (set, at) => {
+          for (let i = 0; i < width; i++) set(at + i, i);
         });
       default:
         return this.#emptyPast(name, rows.length);
@@ -80,21 +83,20 @@ function isKnown(name: string): boolean {
   );
 }
 
-/** `[rows, width]`; zeros where nothing is written, which is the padding. Written are the lower halves: no BigInt for each value. */
-function int64(
+/** `[rows, width]`; zeros where nothing is written, which is the padding. */
+function padded(
   rows: readonly EncoderRow[],
   width: number,
-  write: (low: Int32Array, at: number, row: EncoderRow) => void,
+  write: (set: SetValue, at: number, row: EncoderRow) => void,
 ): Tensor {
-  const data = new BigInt64Array(rows.length * width);
-  const low = new Int32Array(data.buffer);
-  for (const [i, row] of rows.entries()) write(low, i * width, row);
-  return new Tensor('int64', data, [rows.length, width]);
+  return int64([rows.length, width], (set) => {
+    for (const [i, row] of rows.entries()) write(set, i * width, row);
+  });
 }
 
 /** Ones. */
-function fill(low: Int32Array, from: number, to: number): void {
-  for (let at = from; at < to; at++) low[2 * at] = 1;
+function fill(set: SetValue, from: number, to: number): void {
+  for (let at = from; at < to; at++) set(at, 1);
 }
 
 /** Half-precision numbers are a `Float16Array` where there is that class, else their bits. */

@@ -1,6 +1,6 @@
 import type { ConstraintCompiler } from '../constraints/constraint-compiler.js';
 import type { TokenConstraint } from '../constraints/token-constraint.js';
-import { InvalidRequestError, ResidentError, messageOf } from '../errors.js';
+import { asResidentError, InvalidRequestError } from '../errors.js';
 import type { CausalModel, SequenceCache } from '../models/causal-model.js';
 import type { Limits } from '../scheduling/scheduled.js';
 import type { Constraint, GenerationRequest, Priority, Prompt } from '../types.js';
@@ -263,10 +263,4 @@ function toolsError(): InvalidRequestError {
   const message =
     "This model's chat template has no tools, or writes calls in a format that this server can't read.";
   return new InvalidRequestError('unsupported_parameter', message, { param: 'tools' });
-}
-
-function asResidentError(error: unknown): ResidentError {
-  return error instanceof ResidentError
-    ? error
-    : new ResidentError('internal_error', messageOf(error), { cause: error });
 }

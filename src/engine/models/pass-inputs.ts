@@ -1,4 +1,5 @@
 import { Tensor } from 'onnxruntime-node';
+import { int64 } from '../int64-tensor.js';
 
 /** One sequence in a pass of the in-place graph. */
 export interface PassRow {
@@ -82,15 +83,4 @@ function blockInputs(rows: readonly PassRow[], width: number, count: number): Re
     block_row: int64([count], (set) => each((block, row) => set(block, row))),
     block_slot: int64([count], (set) => each((block, _, slot) => set(block, slot))),
   };
-}
-
-/** Zeros where nothing is set. Values up to 2^31 - 1. */
-function int64(dims: readonly number[], fill: (set: (index: number, value: number) => void) => void): Tensor {
-  const data = new BigInt64Array(dims.reduce((product, dim) => product * dim, 1));
-  // the lower halves: without a BigInt for each value
-  const low = new Int32Array(data.buffer);
-  fill((index, value) => {
-    low[2 * index] = value;
-  });
-  return new Tensor('int64', data, dims);
 }
