@@ -1,5 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { BatchModule } from './batch/batch.module.js';
+import { batchOptions } from './config/batch-options.js';
+import { bytesOf } from './config/config.schema.js';
 import type { LoadedConfig } from './config/load-config.js';
 import { EncodersModule } from './encoders/encoders.module.js';
 import { GraphqlApiModule } from './graphql/graphql-api.module.js';
@@ -12,7 +14,8 @@ import { TransportModule } from './transport/transport.module.js';
 /** The whole application: resident models, and the three doors to them. */
 @Module({})
 export class AppModule {
-  static forRoot({ models, hub, server, graphql, batch }: LoadedConfig): DynamicModule {
+  static forRoot(config: LoadedConfig): DynamicModule {
+    const { models, hub, server, graphql } = config;
     return {
       module: AppModule,
       imports: [
@@ -25,8 +28,8 @@ export class AppModule {
         OpenAiModule,
         EncodersModule,
         OpenApiModule,
-        GraphqlApiModule.forRoot(graphql),
-        BatchModule.forRoot(batch),
+        GraphqlApiModule.forRoot({ ...graphql, maxMessageBytes: bytesOf(server.bodyLimit) }),
+        BatchModule.forRoot(batchOptions(config)),
       ],
     };
   }

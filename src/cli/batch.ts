@@ -7,6 +7,7 @@ import { BatchModule } from '../batch/batch.module.js';
 import type { BatchSummary } from '../batch/batch-runner.js';
 import { InboxTask, type FileResult } from '../batch/inbox.task.js';
 import { endOnSignals } from '../bootstrap.js';
+import { batchOptions } from '../config/batch-options.js';
 import { loadConfig } from '../config/load-config.js';
 import { ResidentLogger } from '../logger.js';
 import { ModelModule } from '../model/model.module.js';
@@ -20,12 +21,13 @@ async function main(): Promise<void> {
   const [file, ...others] = process.argv.slice(2);
   if (!file || others.length > 0) return fail('usage: npm run batch -- FILE.jsonl');
   if (!existsSync(file)) return fail(`there is no file ${file}`);
-  const { models, hub, server, batch, log } = loadConfig();
+  const config = loadConfig();
+  const { models, hub, server, log } = config;
   const root = {
     module: BatchCommand,
     imports: [
       ModelModule.forRoot({ models, hub, drainSeconds: server.drainSeconds }),
-      BatchModule.forRoot({ ...batch, cron: null }),
+      BatchModule.forRoot({ ...batchOptions(config), cron: null }),
     ],
   };
   const app = await NestFactory.createApplicationContext(root, {

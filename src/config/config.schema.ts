@@ -12,10 +12,13 @@ const SIZE = /^(\d+)(b|kb|mb|gb)$/;
 const memorySchema = z
   .string()
   .regex(SIZE, 'must be a size like 2gb')
-  .transform((size) => {
-    const [, number, unit] = SIZE.exec(size) as unknown as [string, string, keyof typeof UNITS];
-    return Number(number) * UNITS[unit];
-  });
+  .transform(bytesOf);
+
+/** @param size that a schema has seen, like `10mb` */
+export function bytesOf(size: string): number {
+  const [, number, unit] = SIZE.exec(size) as unknown as [string, string, keyof typeof UNITS];
+  return Number(number) * UNITS[unit];
+}
 
 export const modelSchema = z
   .strictObject({
@@ -70,11 +73,59 @@ export const modelSchema = z
     message: 'must be less than maxRows',
   });
 
+/** `inbox`, `outbox` and `done` are relative to `data`. */
+const batchSchema = z.strictObject({
+  /** When the inbox is looked at; null: never. */
+  cron: cronSchema.nullable(),
+  inbox: z.string().min(1),
+  outbox: z.string().min(1),
+  done: z.string().min(1),
+  /** Largest input, e.g. `512mb`; of a compressed one, once it is inflated. */
+  maxFileSize: memorySchema,
+  maxLines: z.int().min(1),
+  maxLineSize: memorySchema,
+  /** Lines in flight at a time, in one server. */
+  concurrency: z.int().min(1).max(4096),
+  /** Most lines that one server takes up at a time. */
+  chunkLines: z.int().min(1).max(100_000),
+  /** Times that a line is tried again after a failure that may pass. */
+  retries: z.int().min(0).max(100),
+  /** Most chunks that all servers together take up in so many seconds. Needs Redis. */
+  rateLimit: z.strictObject({ chunks: z.int().min(1), seconds: z.number().positive() }).nullable(),
+  /** Days that files are kept that say nothing themselves; null: until somebody deletes them. */
+  fileDays: z.number().positive().nullable(),
+  /** Days that ended batches are listed; null: for ever. */
+  batchDays: z.number().positive().nullable(),
+});
+
+const sourceSchema = z.union(
+  [
+    z.strictObject({ file: z.string().min(1) }),
+    z.strictObject({ inbox: z.string().min(1) }),
+    z.strictObject({ provider: z.string().min(1) }),
+  ],
+  'must be one of {file: id}, {inbox: pattern}, {provider: name}',
+);
+
+export const scheduleSchema = z.strictObject({
+  name: z.string().min(1).max(64),
+  cron: cronSchema,
+  /** IANA name of the time zone that `cron` means. */
+  timeZone: z.string().refine(isTimeZone, 'is not a time zone, like Europe/Berlin').default('UTC'),
+  source: sourceSchema,
+  endpoint: z.string().startsWith('/v1/'),
+  metadata: z.record(z.string(), z.string()).nullable().default(null),
+  /** A run that takes longer expires. */
+  timeoutSeconds: z.number().positive().nullable().default(null),
+  /** A run whose time passed while no server ran: left out, or made up for once. */
+  missedRuns: z.enum(['skip', 'run_once']).default('skip'),
+});
+
 export const configSchema = z.strictObject({
   server: z.strictObject({
     host: z.string().min(1),
     port: z.int().min(0).max(65_535),
-    /** Largest request body, e.g. `10mb`. */
+    /** Largest request body, and largest message over a WebSocket, e.g. `10mb`. */
     bodyLimit: z.string().regex(SIZE, 'must be a size like 10mb'),
     /** How long a shutdown waits for generations in flight. */
     drainSeconds: z.number().min(0).max(3600),
@@ -107,19 +158,46 @@ export const configSchema = z.strictObject({
   }),
   /** The folder for everything that changes. */
   data: z.string().min(1),
-  /** `inbox`, `outbox` and `done` are relative to `data`. */
-  batch: z.strictObject({
-    /** When the inbox is looked at; null: never. */
-    cron: cronSchema.nullable(),
-    inbox: z.string().min(1),
-    outbox: z.string().min(1),
-    done: z.string().min(1),
+  storage: z.strictObject({
+    /** A SQLite file, relative to `data`; with DATABASE_URL the tables are in that Postgres database instead. */
+    database: z.string().min(1),
+    url: z.url({ protocol: /^postgres(ql)?$/ }).nullable(),
+    /** The folder of uploads and results, relative to `data`. */
+    files: z.string().min(1),
+    /** Most bytes of all files together, e.g. `50gb`; null: the disk is the limit. */
+    quota: memorySchema.nullable(),
   }),
+  redis: z.strictObject({
+    /** Several servers share batches through it; REDIS_URL. */
+    url: z.url({ protocol: /^rediss?$/ }).nullable(),
+    /** Of its keys. */
+    prefix: z.string().min(1),
+  }),
+  admin: z.strictObject({
+    /** What `Authorization: Bearer …` has to say to change schedules; null: only callers from this machine may. RESIDENT_ADMIN_KEY. */
+    key: z.string().min(16).nullable(),
+  }),
+  batch: batchSchema,
+  schedules: z
+    .array(scheduleSchema)
+    .refine(
+      (schedules) => new Set(schedules.map(({ name }) => name)).size === schedules.length,
+      'has two schedules of one name',
+    ),
 });
 
 export type ResidentConfig = z.output<typeof configSchema>;
 export type ModelConfig = z.output<typeof modelSchema>;
 export type LogLevelName = ResidentConfig['log']['level'];
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function isCron(expression: string): boolean {
   return CronTime.validateCronExpression(expression).valid;

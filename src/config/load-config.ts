@@ -21,8 +21,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DEFAULTS = join(ROOT, 'config', 'default.yaml');
 
 /**
- * Reads `config/default.yaml`, overlays the file named by `RESIDENT_CONFIG`, then `HOST`, `PORT`, `LOG_LEVEL` and
- * `RESIDENT_DATA`. This is the only reader of the environment. Maps are merged; lists and values are replaced.
+ * Reads `config/default.yaml`, overlays the file named by `RESIDENT_CONFIG`, then `HOST`, `PORT`, `LOG_LEVEL`,
+ * `RESIDENT_DATA`, `DATABASE_URL`, `REDIS_URL` and `RESIDENT_ADMIN_KEY`. This is the only reader of the environment. Maps are merged; lists and values are replaced.
  * @throws ConfigError
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): LoadedConfig {
@@ -73,6 +73,9 @@ function environmentTree(env: NodeJS.ProcessEnv): Tree {
   if (Object.keys(server).length > 0) tree['server'] = server;
   if (env['LOG_LEVEL']) tree['log'] = { level: env['LOG_LEVEL'] };
   if (env['RESIDENT_DATA']) tree['data'] = env['RESIDENT_DATA'];
+  if (env['DATABASE_URL']) tree['storage'] = { url: env['DATABASE_URL'] };
+  if (env['REDIS_URL']) tree['redis'] = { url: env['REDIS_URL'] };
+  if (env['RESIDENT_ADMIN_KEY']) tree['admin'] = { key: env['RESIDENT_ADMIN_KEY'] };
   return tree;
 }
 
@@ -104,13 +107,26 @@ const VARIABLES: Readonly<Record<string, string>> = {
   data: 'RESIDENT_DATA',
 };
 
+/** Whose values aren't shown. */
+const SECRETS: Readonly<Record<string, string>> = {
+  'storage.url': 'DATABASE_URL',
+  'redis.url': 'REDIS_URL',
+  'admin.key': 'RESIDENT_ADMIN_KEY',
+};
+
 function describeIssue(issue: z.core.$ZodIssue, env: NodeJS.ProcessEnv): string {
   const key = z.core.toDotPath(issue.path);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => `unknown key ${z.core.toDotPath([...issue.path, name])}`).join('; ');
   }
   const variable = VARIABLES[key];
-  const from = variable && env[variable] ? ` (from ${variable}=${env[variable]})` : '';
+  const secret = SECRETS[key];
+  const from =
+    variable && env[variable]
+      ? ` (from ${variable}=${env[variable]})`
+      : secret && env[secret]
+        ? ` (from ${secret})`
+        : '';
   return `${key}${from}: ${issue.message}`;
 }
 
@@ -126,11 +142,20 @@ function userCacheDir(env: NodeJS.ProcessEnv): string {
   }
 }
 
-function dataPaths({ data, batch }: ResidentConfig): Pick<ResidentConfig, 'data' | 'batch'> {
+function dataPaths({
+  data,
+  batch,
+  storage,
+}: ResidentConfig): Pick<ResidentConfig, 'data' | 'batch' | 'storage'> {
   const root = resolve(data);
   const { inbox, outbox, done } = batch;
   return {
     data: root,
+    storage: {
+      ...storage,
+      database: resolve(root, storage.database),
+      files: resolve(root, storage.files),
+    },
     batch: {
       ...batch,
       inbox: resolve(root, inbox),

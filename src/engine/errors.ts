@@ -13,6 +13,14 @@ export const ERROR_CODES = [
   'no_chat_template',
   'task_not_supported',
   'model_not_found',
+  'file_not_found',
+  'batch_not_found',
+  'schedule_not_found',
+  'conflict',
+  'file_too_large',
+  'storage_full',
+  'unauthorized',
+  'forbidden',
   'cancelled',
   'deadline_exceeded',
   // try again later
@@ -142,6 +150,14 @@ export function fromWireError({ code, message, param }: WireError): ResidentErro
     case 'no_chat_template':
     case 'task_not_supported':
     case 'model_not_found':
+    case 'file_not_found':
+    case 'batch_not_found':
+    case 'schedule_not_found':
+    case 'conflict':
+    case 'file_too_large':
+    case 'storage_full':
+    case 'unauthorized':
+    case 'forbidden':
       return new InvalidRequestError(code, message, { param });
     default:
       return code satisfies never;

@@ -1,15 +1,15 @@
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
 import type { Response } from 'express';
-import type { TokenLogprobs } from '../engine/types.js';
 import { ModelProvider } from '../model/model.provider.js';
+import { tellFacts } from '../transport/answer-headers.js';
+import { callOptions } from '../transport/call.js';
 import {
-  completionRequestSchema,
-  completionToModelRequests,
-  type CompletionRequest,
-} from './completions.schema.js';
-import { collectRun, formatUsage, startRun, type FinishedRun } from './generation-run.js';
-import { formatCompletionLogprobs } from './logprobs-format.js';
+  completionChoice,
+  completionEnvelope,
+  completionOperation,
+  startCompletion,
+} from './completions.operation.js';
+import { completionRequestSchema, type CompletionRequest } from './completions.schema.js';
 import { streamAnswer, type ChunkFormat } from './stream-answer.js';
 
 /** OpenAI's text completions: a prompt goes on where it ends. */
@@ -23,42 +23,17 @@ export class CompletionsController {
     @Body({ schema: completionRequestSchema }) body: CompletionRequest,
     @Res({ passthrough: true }) response: Response,
   ): Promise<object> {
-    const stream = body.stream === true;
-    const run = await startRun(this.models, completionToModelRequests(body), response, {
-      stream,
-      n: body.n ?? 1,
-      user: body.user,
-    });
-    const envelope = {
-      id: `cmpl-${randomUUID()}`,
-      object: 'text_completion',
-      created: Math.floor(Date.now() / 1000),
-      model: body.model,
-    };
-    if (stream)
-      return streamAnswer(response, run, chunkFormat(envelope), body.stream_options?.include_usage === true);
-    return { ...envelope, ...formatAnswer(await collectRun(run)) };
+    const call = callOptions(response, body.user);
+    if (body.stream !== true) {
+      const answer = await completionOperation.run(this.models, body, call);
+      tellFacts(response, answer.facts);
+      return answer.body;
+    }
+    const run = await startCompletion(this.models, body, call, true);
+    tellFacts(response, run.facts);
+    const format = chunkFormat(completionEnvelope(body));
+    return streamAnswer(response, run, format, body.stream_options?.include_usage === true);
   }
-}
-
-function formatAnswer({ choices, usage }: FinishedRun): object {
-  return {
-    choices: choices.map(({ index, text, finishReason, logprobs }) =>
-      choice(index, text, finishReason, logprobs),
-    ),
-    usage: formatUsage(usage),
-  };
-}
-
-function choice(
-  index: number,
-  text: string,
-  reason: string | null,
-  logprobs: readonly TokenLogprobs[] = [],
-  offset = 0,
-): object {
-  const formatted = logprobs.length > 0 ? formatCompletionLogprobs(logprobs, offset) : null;
-  return { index, text, logprobs: formatted, finish_reason: reason };
 }
 
 function chunkFormat(envelope: object): ChunkFormat {
@@ -68,8 +43,8 @@ function chunkFormat(envelope: object): ChunkFormat {
     text(index, text, logprobs) {
       const offset = offsets.get(index) ?? 0;
       offsets.set(index, offset + (logprobs?.text.length ?? 0));
-      return [choice(index, text, null, logprobs ? [logprobs] : [], offset)];
+      return [completionChoice(index, text, null, logprobs ? [logprobs] : [], offset)];
     },
-    finish: (index, reason) => [choice(index, '', reason)],
+    finish: (index, reason) => [completionChoice(index, '', reason)],
   };
 }

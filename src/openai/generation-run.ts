@@ -1,12 +1,12 @@
-import type { Response } from 'express';
 import type { FinishReason, GenerationEvent, TokenLogprobs, ToolFormat, Usage } from '../engine/types.js';
-import type { ModelProvider, ModelRequest } from '../model/model.provider.js';
-import { tellFacts } from '../transport/answer-headers.js';
-import { callOptions } from '../transport/call.js';
+import type { CallOptions, ModelProvider, ModelRequest } from '../model/model.provider.js';
+import type { AnswerFacts } from '../transport/answer-headers.js';
 import { mergeIndexed, type Indexed } from './merge.js';
 
-/** The generations of one HTTP request, under way. */
+/** The generations of one request, under way. */
 export interface GenerationRun {
+  /** Of the first of them. */
+  readonly facts?: AnswerFacts | undefined;
   /** The events of all of them as they come, `index` being that of the choice. */
   readonly events: AsyncIterable<Indexed<GenerationEvent>>;
   /** Choices per prompt: the first `n` belong to the first prompt. */
@@ -28,29 +28,26 @@ export interface FinishedRun {
   readonly usage: Usage;
 }
 
-export interface RunOptions {
+export interface RunOptions extends CallOptions {
   /** false: the choices come whole. */
   readonly stream: boolean;
   readonly n: number;
-  /** Whoever sent the request, as it says; default: its address. */
-  readonly user?: string | null | undefined;
 }
 
 /**
  * Starts one generation per choice and waits for the first sign of the engine, so that whatever is wrong by then is an
- * HTTP error and not an event in a stream. Sets the `x-resident-*` headers. A client that goes away ends them all.
+ * HTTP error and not an event in a stream. Aborting the signal ends them all.
+ * @throws ResidentError
  */
 export async function startRun(
   models: ModelProvider,
   requests: readonly ModelRequest[],
-  response: Response,
-  { stream, n, user }: RunOptions,
+  { n, ...options }: RunOptions,
 ): Promise<GenerationRun> {
-  const options = { ...callOptions(response, user), stream };
   const iterator = mergeIndexed(requests.map((request) => models.generate(request, options)));
   const first = await iterator.next();
-  if (!first.done && first.value.item.type === 'start') tellFacts(response, first.value.item);
-  return { events: startingWith(first, iterator), n };
+  const facts = !first.done && first.value.item.type === 'start' ? first.value.item : undefined;
+  return { events: startingWith(first, iterator), n, facts };
 }
 
 async function* startingWith<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {

@@ -43,7 +43,9 @@ export function requestIdOf(response: Pick<Response, 'getHeader'> | undefined): 
 }
 
 /** Sets `x-resident-instance`, and `x-resident-…-ms` for each time that is known. */
-export function tellFacts(response: Response, { instanceId, timing }: AnswerFacts): void {
+export function tellFacts(response: Response, facts: AnswerFacts | undefined): void {
+  if (!facts) return;
+  const { instanceId, timing } = facts;
   response.setHeader('x-resident-instance', instanceId);
   const times = [
     ['queue', timing?.queueMs],

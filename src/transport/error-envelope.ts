@@ -35,8 +35,21 @@ export function statusOf(code: ErrorCode): number {
     case 'no_chat_template':
     case 'task_not_supported':
       return 400;
+    case 'unauthorized':
+      return 401;
+    case 'forbidden':
+      return 403;
     case 'model_not_found':
+    case 'file_not_found':
+    case 'batch_not_found':
+    case 'schedule_not_found':
       return 404;
+    case 'conflict':
+      return 409;
+    case 'file_too_large':
+      return 413;
+    case 'storage_full':
+      return 507;
     case 'cancelled':
       return 499; // nginx's "client closed request": nobody is there to read it
     case 'deadline_exceeded':
@@ -72,6 +85,8 @@ function fromHttpException(exception: HttpException): ErrorAnswer {
       return answer(status, 'invalid_json', `The request body is not valid JSON: ${exception.message}`);
     case 404:
       return answer(status, 'not_found', `${exception.message}. The README lists the endpoints.`);
+    case 405:
+      return answer(status, 'method_not_allowed', exception.message);
     case 413:
       return answer(
         status,
