@@ -4,6 +4,7 @@ import type { TokenLogprobs } from '../engine/types.js';
 import { ModelProvider } from '../model/model.provider.js';
 import { tellFacts } from '../transport/answer-headers.js';
 import { callOptions } from '../transport/call.js';
+import { answerRequest } from '../transport/operation.js';
 import { callReading, chatEnvelope, chatFinishReason, chatOperation, startChat } from './chat.operation.js';
 import { chatRequestSchema, type ChatRequest } from './chat.schema.js';
 import { formatChatLogprobs } from './logprobs-format.js';
@@ -21,13 +22,8 @@ export class ChatController {
     @Body({ schema: chatRequestSchema }) body: ChatRequest,
     @Res({ passthrough: true }) response: Response,
   ): Promise<object> {
-    const call = callOptions(response, body.user);
-    if (body.stream !== true) {
-      const answer = await chatOperation.run(this.models, body, call);
-      tellFacts(response, answer.facts);
-      return answer.body;
-    }
-    const run = await startChat(this.models, body, call, true);
+    if (body.stream !== true) return answerRequest(chatOperation, this.models, body, response);
+    const run = await startChat(this.models, body, callOptions(response, body.user), true);
     tellFacts(response, run.facts);
     const format = chunkFormat(chatEnvelope(body, 'chat.completion.chunk'), callReading(body));
     return streamAnswer(response, run, format, body.stream_options?.include_usage === true);

@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import { ModelProvider } from '../model/model.provider.js';
 import { tellFacts } from '../transport/answer-headers.js';
 import { callOptions } from '../transport/call.js';
+import { answerRequest } from '../transport/operation.js';
 import {
   completionChoice,
   completionEnvelope,
@@ -23,13 +24,8 @@ export class CompletionsController {
     @Body({ schema: completionRequestSchema }) body: CompletionRequest,
     @Res({ passthrough: true }) response: Response,
   ): Promise<object> {
-    const call = callOptions(response, body.user);
-    if (body.stream !== true) {
-      const answer = await completionOperation.run(this.models, body, call);
-      tellFacts(response, answer.facts);
-      return answer.body;
-    }
-    const run = await startCompletion(this.models, body, call, true);
+    if (body.stream !== true) return answerRequest(completionOperation, this.models, body, response);
+    const run = await startCompletion(this.models, body, callOptions(response, body.user), true);
     tellFacts(response, run.facts);
     const format = chunkFormat(completionEnvelope(body));
     return streamAnswer(response, run, format, body.stream_options?.include_usage === true);
