@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { arrivals, holds } from '../support/arrivals.js';
-import { TestGenerator } from '../support/generators.js';
+import { arrivals, holds, SharedArrivals } from '../support/arrivals.js';
+import { TestGenerator, type Outcome } from '../support/generators.js';
 import { GOLDEN, GOLDEN_SKIP, TALES } from '../support/models.js';
 import { expectEquivalent, expectIdentical } from '../support/outcomes.js';
 
@@ -52,16 +52,19 @@ describe.skipIf(!GOLDEN)(`fp32: in company as alone (${GOLDEN_SKIP})`, () => {
   const load = (spec: object) => TestGenerator.load({ source, dtype: 'fp32', ...spec });
   const some = { vocabSize: 512, count: 24, maxPrompt: 200, maxTokens: 60 };
   let alone: TestGenerator;
+  let greedy: SharedArrivals;
   beforeAll(async () => {
     alone = await load({ prefixCache: false });
+    greedy = await SharedArrivals.draw(arrivals(some), 3, alone);
   });
+
+  const expectClose = (actual: readonly Outcome[], expected: readonly Outcome[]): void =>
+    expectEquivalent(actual, expected, ROUNDING);
 
   it.each([2, 3, 6])('to the bit, in %i rows', async (maxRows) => {
     const model = await load({ maxRows, prefixCache: false });
     expect(model.report.batchInvariant).toBe(true);
-    await holds(arrivals(some), 3, async (requests) => {
-      expectIdentical(await model.runAll(requests), await alone.runEachAlone(requests));
-    });
+    await greedy.compare(model, expectIdentical);
   });
 
   // 260 tokens, the most that a request can take, are 9 blocks: whoever runs beside it must give way
@@ -77,15 +80,13 @@ describe.skipIf(!GOLDEN)(`fp32: in company as alone (${GOLDEN_SKIP})`, () => {
       const { blocks, ...spec } = limits;
       const model = await load({ ...spec, kvCacheMemory: blocks * GOLDEN_BLOCK });
       expect(model.report.kvCacheTokens).toBe(blocks * 32);
-      await holds(arrivals(some), 3, async (requests) => {
-        expectEquivalent(await model.runAll(requests), await alone.runEachAlone(requests), ROUNDING);
-      });
+      await greedy.compare(model, expectClose);
     },
   );
 
   it('sampled with a seed', async () => {
     const model = await load({ maxRows: 4, prefixCache: false });
-    await holds(arrivals({ ...some, temperature: 1 }), 3, async (requests) => {
+    await holds(arrivals({ ...some, temperature: 1 }), 2, async (requests) => {
       expectIdentical(await model.runAll(requests), await alone.runEachAlone(requests));
     });
   });
@@ -93,15 +94,11 @@ describe.skipIf(!GOLDEN)(`fp32: in company as alone (${GOLDEN_SKIP})`, () => {
   it('in place as over the plain graph', async () => {
     const plain = await load({ kvCache: 'plain' });
     expect(plain.report).toMatchObject({ kvCache: 'plain', batchInvariant: true });
-    await holds(arrivals(some), 3, async (requests) => {
-      expectEquivalent(await alone.runAll(requests), await plain.runEachAlone(requests), ROUNDING);
-    });
+    await greedy.compare(plain, expectClose);
   });
 
   it.each([16, 512])('in pieces of %i tokens', async (prefillChunk) => {
     const model = await load({ prefillChunk, stepTokens: 512, prefixCache: false });
-    await holds(arrivals({ ...some, maxPrompt: 300 }), 3, async (requests) => {
-      expectEquivalent(await model.runAll(requests), await alone.runEachAlone(requests), ROUNDING);
-    });
+    await greedy.compare(model, expectClose);
   });
 });

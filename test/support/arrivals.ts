@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Arrival } from './generators.js';
+import type { Arrival, Outcome, TestGenerator } from './generators.js';
 
 export interface ArrivalOptions {
   readonly vocabSize: number;
@@ -64,4 +64,39 @@ export function holds(
   check: (arrivals: Arrival[]) => Promise<void>,
 ): Promise<void> {
   return fc.assert(fc.asyncProperty(arbitrary, check), { numRuns: runs, endOnFailure: true });
+}
+
+/** Arrivals that several tests share, with what each request gives alone: that is most of the work. */
+export class SharedArrivals {
+  private constructor(
+    readonly seed: number,
+    readonly draws: readonly { readonly arrivals: Arrival[]; readonly alone: Outcome[] }[],
+  ) {}
+
+  /** @param seed to repeat a failure, which tells it */
+  static async draw(
+    arbitrary: fc.Arbitrary<Arrival[]>,
+    runs: number,
+    model: TestGenerator,
+    seed = Math.floor(Math.random() * 2 ** 31),
+  ): Promise<SharedArrivals> {
+    const draws: { arrivals: Arrival[]; alone: Outcome[] }[] = [];
+    for (const drawn of fc.sample(arbitrary, { numRuns: runs, seed }))
+      draws.push({ arrivals: drawn, alone: await model.runEachAlone(drawn) });
+    return new SharedArrivals(seed, draws);
+  }
+
+  async compare(
+    model: TestGenerator,
+    check: (actual: readonly Outcome[], alone: readonly Outcome[]) => void,
+  ): Promise<void> {
+    for (const [i, { arrivals: drawn, alone }] of this.draws.entries()) {
+      const actual = await model.runAll(drawn);
+      try {
+        check(actual, alone);
+      } catch (error) {
+        throw new Error(`draw ${i} of seed ${this.seed}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+  }
 }
