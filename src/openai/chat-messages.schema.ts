@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isTooDeep } from '../engine/nesting.js';
 import type { ChatMessage, ChatToolCall } from '../engine/types.js';
 import { unsupportedField } from '../transport/validation.js';
 
@@ -70,7 +71,8 @@ function toMessages(messages: readonly z.output<typeof messageSchema>[]): ChatMe
 function toCall({ id, function: { name, arguments: text } }: z.output<typeof toolCallSchema>): ChatToolCall {
   let value: unknown = text;
   try {
-    value = JSON.parse(text);
+    const parsed: unknown = JSON.parse(text);
+    if (!isTooDeep(parsed)) value = parsed;
   } catch {
     // what a model once wrote goes back to it as it was
   }

@@ -1,5 +1,11 @@
 import { z } from 'zod';
+import { isTooDeep, MOST_LEVELS } from '../engine/nesting.js';
 import type { Constraint } from '../engine/types.js';
+
+/** What it says is read, and refused, by the engine. */
+export const jsonSchemaField = z
+  .record(z.string(), z.unknown())
+  .refine((schema) => !isTooDeep(schema), `is nested too deeply: ${MOST_LEVELS} levels are the most`);
 
 export const responseFormatField = z
   .discriminatedUnion(
@@ -12,7 +18,7 @@ export const responseFormatField = z
         json_schema: z.strictObject({
           name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be up to 64 letters, digits, _ and -'),
           description: z.string().nullish(),
-          schema: z.record(z.string(), z.unknown()).nullish(),
+          schema: jsonSchemaField.nullish(),
           /** The schema is enforced in any case. */
           strict: z.boolean().nullish(),
         }),

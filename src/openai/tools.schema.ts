@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Constraint, ToolDefinition } from '../engine/types.js';
+import { jsonSchemaField } from './response-format.schema.js';
 
 /** Most calls in one answer that is forced to have some. */
 const MOST_CALLS = 8;
@@ -10,7 +11,7 @@ const toolSchema = z.strictObject({
   function: z.strictObject({
     name,
     description: z.string().nullish(),
-    parameters: z.record(z.string(), z.unknown()).nullish(),
+    parameters: jsonSchemaField.nullish(),
     /** Arguments are held to the schema where a call is forced; where it is the model's choice, they are as the model writes them. */
     strict: z.boolean().nullish(),
   }),

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ModelProvider } from '../../src/index.js';
 import type { Constraint } from '../../src/engine/types.js';
 import { post, startApp, type TestApp } from '../support/app.js';
+import { TALES } from '../support/models.js';
 
 let server: TestApp;
 let models: ModelProvider;
@@ -11,6 +14,13 @@ beforeAll(async () => {
   models = server.app.get(ModelProvider);
 });
 afterAll(() => server.close());
+
+/** Tokens of the embedded model, by their text. */
+const TOKENS = (
+  JSON.parse(readFileSync(join(TALES.source, 'tokenizer.json'), 'utf8')) as {
+    readonly model: { readonly vocab: Readonly<Record<string, number>> };
+  }
+).model.vocab;
 
 const closed = { type: 'object', additionalProperties: false } as const;
 
@@ -80,14 +90,20 @@ const SCHEMAS: Readonly<Record<string, object>> = {
       tree: {
         ...closed,
         properties: {
-          value: { type: 'integer', minimum: 0, maximum: 99 },
-          next: { anyOf: [{ $ref: '#/$defs/tree' }, { type: 'null' }] },
+          v: { type: 'integer', minimum: 0, maximum: 99 },
+          n: { $ref: '#/$defs/tree' },
         },
-        required: ['value', 'next'],
+        required: ['v'],
       },
     },
   },
 };
+
+function nestedLists(depth: number): object {
+  let schema: object = {};
+  for (let i = 0; i < depth; i++) schema = { type: 'array', items: schema };
+  return schema;
+}
 
 async function generate(constraint: Constraint, seed: number, more: object = {}) {
   return models.complete({
@@ -95,7 +111,7 @@ async function generate(constraint: Constraint, seed: number, more: object = {})
     prompt: { kind: 'text', text: 'Once upon a time there was a king. As JSON he is ' },
     temperature: 1,
     topP: 1,
-    maxTokens: 200,
+    maxTokens: 120,
     seed,
     constraint,
     ...more,
@@ -103,22 +119,26 @@ async function generate(constraint: Constraint, seed: number, more: object = {})
 }
 
 describe('a JSON schema', () => {
-  it.each(Object.entries(SCHEMAS))('with %s is satisfied by every text that ends', async (_name, schema) => {
-    const validator = z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema);
-    const seeds = Array.from({ length: 50 }, (_, seed) => seed);
-    const answers = await Promise.all(seeds.map((seed) => generate({ kind: 'json-schema', schema }, seed)));
-    const ended = answers.filter(({ finishReason }) => finishReason === 'stop');
-    for (const { text } of ended)
-      expect({ text, ...validator.safeParse(JSON.parse(text)) }).toMatchObject({ success: true });
-    expect(ended.length).toBeGreaterThan(10);
-  });
+  // all at once: the engine is never waiting for the last ones of a schema
+  it.concurrent.each(Object.entries(SCHEMAS))(
+    'with %s is satisfied by every text that ends',
+    async (_name, schema) => {
+      const validator = z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema);
+      const seeds = Array.from({ length: 50 }, (_, seed) => seed);
+      const answers = await Promise.all(seeds.map((seed) => generate({ kind: 'json-schema', schema }, seed)));
+      const ended = answers.filter(({ finishReason }) => finishReason === 'stop');
+      for (const { text } of ended)
+        expect({ text, ...validator.safeParse(JSON.parse(text)) }).toMatchObject({ success: true });
+      expect(ended.length).toBeGreaterThan(20);
+    },
+  );
 
   it('is satisfied whatever else the request says', async () => {
     const schema = SCHEMAS['nested'] as object;
     const validator = z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema);
     const requests = [
       { ignoreEos: true },
-      { minTokens: 150 },
+      { minTokens: 100 },
       { stop: ['"', '}', ':'] },
       { temperature: 0 },
       { topK: 3 },
@@ -127,6 +147,7 @@ describe('a JSON schema', () => {
       { logitBias: new Map([[0, 100]]) },
       { repetitionPenalty: 1.5, presencePenalty: 2, frequencyPenalty: 2 },
       { logprobs: 2 },
+      { stopTokenIds: [TOKENS['"'], TOKENS[':']] },
     ];
     const answers = await Promise.all(
       requests.map((more, i) => generate({ kind: 'json-schema', schema }, i, more)),
@@ -175,6 +196,10 @@ describe('response_format', () => {
     [{ type: 'object', patternProperties: {} }, "'patternProperties' at # is not supported"],
     [{ type: 'strange' }, '#/type is not valid'],
     [{ $ref: '#/$defs/none' }, "there is nothing where the $ref '#/$defs/none' leads"],
+    [
+      { type: 'array', items: { type: 'string', pattern: '^(a?){1,3000}$' } },
+      'use fewer or smaller repetitions',
+    ],
     [{ enum: Array.from({ length: 9000 }, (_, i) => `${i} tales`) }, 'it is larger than'],
   ])('with a schema that cannot be enforced is refused: %#', async (schema, why) => {
     const { status, body } = await chat({
@@ -183,5 +208,24 @@ describe('response_format', () => {
     expect(status).toBe(400);
     expect(body['error']).toMatchObject({ code: 'invalid_value', param: 'response_format' });
     expect((body['error'] as { message: string }).message).toContain(why);
+  });
+
+  it('with a schema nested thousands of levels deep is refused, and nobody else notices', async () => {
+    const schema = nestedLists(3000);
+    const parameters = { type: 'function', function: { name: 'f', parameters: schema } };
+    const call = { id: 'a', type: 'function', function: { name: 'f', arguments: JSON.stringify(schema) } };
+    const said = [
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: null, tool_calls: [call] },
+    ];
+    const other = chat({ max_tokens: 100, seed: 1 });
+    const answers = await Promise.all([
+      chat({ response_format: { type: 'json_schema', json_schema: { name: 'a', schema } } }),
+      chat({ tools: [parameters] }),
+      chat({ messages: said, max_tokens: 2 }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([400, 400, 200]);
+    for (const { body } of answers.slice(0, 2)) expect(JSON.stringify(body)).toContain('nested too deeply');
+    expect((await other).status).toBe(200);
   });
 });

@@ -58,8 +58,8 @@ const validator = z.fromJSONSchema(parameters as unknown as z.core.JSONSchema.JS
 
 describe.each(Object.keys(TEMPLATES))('tools of a model that writes calls as %s', (model) => {
   it('are called when a call is required', async () => {
-    for (let seed = 0; seed < 5; seed++) {
-      const answer = await client().chat.completions.create({
+    const requests = Array.from({ length: 5 }, (_, seed) =>
+      client().chat.completions.create({
         model,
         messages,
         tools,
@@ -68,7 +68,9 @@ describe.each(Object.keys(TEMPLATES))('tools of a model that writes calls as %s'
         tool_choice: 'required',
         parallel_tool_calls: false,
         max_tokens: 120,
-      });
+      }),
+    );
+    for (const answer of await Promise.all(requests)) {
       const [choice] = answer.choices;
       expect(choice?.finish_reason).toBe('tool_calls');
       expect(choice?.message.content).toBeNull();

@@ -1,4 +1,5 @@
 import { byte, choice, literal, sequence, type Pattern, type Range } from './pattern.js';
+import type { Rules } from './rules.js';
 
 const LAST_CODE_POINT = 0x10ffff;
 /** Code points that UTF-8 writes with as many bytes; surrogates are none. */
@@ -26,6 +27,21 @@ const SHORT_ESCAPES: ReadonlyMap<number, string> = new Map([
 ]);
 
 export const ANY_CHARACTER: readonly Range[] = [[0, LAST_CODE_POINT]];
+
+/** Those of ASCII that stand for themselves. */
+const SHORT_RANGES = intersect(PLAIN_RANGES, [[0, 0x7f]]);
+const LONG_RANGES = complement(SHORT_RANGES);
+
+/**
+ * The same as `jsonCharacter`, small where it stands: what is more than a byte becomes a rule.
+ * @param rules to add that to
+ */
+export function sharedCharacter(set: readonly Range[], rules: Rules): Pattern {
+  const long = intersect(set, LONG_RANGES);
+  const short = byte(...intersect(set, SHORT_RANGES));
+  if (long.length === 0) return short;
+  return choice([short, rules.share(`characters ${JSON.stringify(long)}`, () => jsonCharacter(long))]);
+}
 
 /** One character of this set as it stands in a JSON string: itself, or its short escape where it must be escaped. */
 export function jsonCharacter(set: readonly Range[]): Pattern {

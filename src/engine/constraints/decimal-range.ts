@@ -1,4 +1,16 @@
-import { ascii, choice, EMPTY, GrammarError, literal, repeat, sequence, type Pattern } from './pattern.js';
+import { deterministic } from './deterministic.js';
+import {
+  ascii,
+  byte,
+  choice,
+  EMPTY,
+  GrammarError,
+  literal,
+  repeat,
+  sequence,
+  type Pattern,
+} from './pattern.js';
+import type { Rules } from './rules.js';
 
 /** Digits of a number: so many are exact in a double. */
 const MOST_DIGITS = 15;
@@ -17,7 +29,7 @@ export interface Bounds {
 }
 
 /** Decimal notations, without an exponent, of the numbers within bounds. */
-export function numbersWithin(bounds: Bounds, integer: boolean): Pattern {
+export function numbersWithin(bounds: Bounds, integer: boolean, rules: Rules): Pattern {
   for (const bound of [bounds.least, bounds.most]) {
     if (bound !== undefined && !(Math.abs(bound) <= GREATEST))
       throw new GrammarError(`${bound} is too large a bound`);
@@ -27,7 +39,7 @@ export function numbersWithin(bounds: Bounds, integer: boolean): Pattern {
     options.push(...withDecimals(bounds, decimals));
   }
   if (options.length === 0) throw new GrammarError('no number is within its bounds');
-  return choice(options);
+  return deterministic(choice(options), (set) => byte(...set), rules);
 }
 
 /** Numbers k / 10^decimals: division rounds as the parser of the text will. */

@@ -1,5 +1,6 @@
 import { ANY_CHARACTER, jsonCharacter } from './characters.js';
 import { ascii, choice, literal, optional, repeat, rule, sequence, type Pattern } from './pattern.js';
+import { Rules } from './rules.js';
 
 /**
  * JSON in one line. One space may follow a comma or a colon: models know that notation best, and with any more freedom small ones
@@ -61,9 +62,9 @@ export function array(
 }
 
 /** Rules that every grammar of JSON has: `value` is any JSON, `object` any object. */
-export function jsonRules(): Map<string, Pattern> {
+export function jsonRules(): Rules {
   const member = sequence(rule('string'), COLON, rule('value'));
-  return new Map<string, Pattern>([
+  return new Rules([
     ['character', CHARACTER],
     ['string', string()],
     ['number', NUMBER],

@@ -1,9 +1,12 @@
 import { GrammarError, type Grammar, type Member, type Pattern, type Range } from './pattern.js';
+import { classifyBytes, heightsOf, keepWritable, withoutDeadEnds } from './network-passes.js';
 
-/** A grammar as a graph: within a rule an automaton, whose edges may be whole rules. */
+/** A grammar as a graph: within a rule an automaton, whose edges may be whole rules. Every node leads to an end. */
 export interface Network {
   readonly nodes: readonly NetworkNode[];
   readonly start: number;
+  /** By the first node of a rule: greater than that of every rule that it can begin with. */
+  readonly heights: ReadonlyMap<number, number>;
   /** Class of each byte: bytes of one class are on the same edges. */
   readonly classOf: Uint8Array;
   /** One byte of each class. */
@@ -11,34 +14,69 @@ export interface Network {
 }
 
 export interface NetworkNode {
+  /** What is reached without a byte. */
+  readonly free: readonly number[];
+  readonly bytes: readonly { readonly ranges: readonly Range[]; readonly to: number }[];
+  readonly calls: readonly { readonly start: number; readonly to: number }[];
+  /** A rule ends here. */
+  readonly end: boolean;
+}
+
+interface OpenNode {
   readonly free: number[];
   readonly bytes: { readonly ranges: readonly Range[]; readonly to: number }[];
   readonly calls: { readonly start: number; readonly to: number }[];
-  /** A rule ends here. */
   end: boolean;
 }
 
 /** 60,000 nodes take about 20 ms to build. */
 const MOST_NODES = 60_000;
 
+/**
+ * @param writable bytes that are tokens by themselves: with no others in it, no text can come to where no token goes on
+ * @throws GrammarError if it is too large, no text can satisfy it, or a rule begins with itself: reading that would not come to an end
+ */
+export function buildNetwork(grammar: Grammar, writable: readonly Range[]): Network {
+  const built = new NetworkBuilder(grammar);
+  const start = built.startOf(grammar.root);
+  const nodes = withoutDeadEnds(keepWritable(built.nodes, writable));
+  if (isDead(nodes[start] as NetworkNode)) {
+    const isDeadAnyway = isDead(withoutDeadEnds(built.nodes)[start] as NetworkNode);
+    throw new GrammarError(
+      isDeadAnyway ? 'no JSON can satisfy it' : "no JSON that the model's tokens can write satisfies it",
+    );
+  }
+  return { nodes, start, heights: heightsOf(nodes, built.starts), ...classifyBytes(nodes) };
+}
+
 /** @throws GrammarError if it is too large */
-export function buildNetwork(grammar: Grammar): Network {
-  const builder = new NetworkBuilder(grammar);
-  const { nodes } = builder;
-  return { nodes, start: builder.startOf(grammar.root), ...classifyBytes(nodes) };
+export function nodesOf(pattern: Pattern): {
+  readonly nodes: readonly NetworkNode[];
+  readonly start: number;
+} {
+  const built = new NetworkBuilder({ rules: new Map([['root', pattern]]) });
+  return { nodes: built.nodes, start: built.startOf('root') };
+}
+
+function isDead({ free, bytes, calls, end }: NetworkNode): boolean {
+  return free.length + bytes.length + calls.length === 0 && !end;
 }
 
 class NetworkBuilder {
-  readonly nodes: NetworkNode[] = [];
+  readonly nodes: OpenNode[] = [];
   readonly #starts = new Map<string, number>();
 
-  constructor({ rules }: Grammar) {
+  constructor({ rules }: Pick<Grammar, 'rules'>) {
     for (const name of rules.keys()) this.#starts.set(name, this.#node());
     for (const [name, pattern] of rules) {
       const end = this.#node();
       this.#at(end).end = true;
       this.#build(pattern, this.startOf(name), end);
     }
+  }
+
+  get starts(): number[] {
+    return [...this.#starts.values()];
   }
 
   startOf(name: string): number {
@@ -53,8 +91,8 @@ class NetworkBuilder {
     return this.nodes.length - 1;
   }
 
-  #at(node: number): NetworkNode {
-    return this.nodes[node] as NetworkNode;
+  #at(node: number): OpenNode {
+    return this.nodes[node] as OpenNode;
   }
 
   #build(pattern: Pattern, from: number, to: number): void {
@@ -74,6 +112,8 @@ class NetworkBuilder {
         return this.#buildRepeat(pattern, from, to);
       case 'members':
         return this.#buildMembers(pattern, from, to);
+      case 'graph':
+        return this.#buildGraph(pattern, from, to);
       default:
         return pattern satisfies never;
     }
@@ -118,12 +158,13 @@ class NetworkBuilder {
   /** Two rows of nodes: before an item with nothing written, and with something written, which needs a comma. */
   #buildMembers(pattern: Extract<Pattern, { kind: 'members' }>, from: number, to: number): void {
     const { items, rest, comma } = pattern;
-    let empty = this.#chain([], from);
+    let empty = from;
     let some = this.#node();
     const add = ({ pattern: item, optional }: Member): void => {
-      const next = { empty: this.#node(), some: this.#node() };
-      this.#build(item, empty, next.some);
-      this.#build({ kind: 'sequence', parts: [comma, item] }, some, next.some);
+      const [begin, next] = [this.#node(), { empty: this.#node(), some: this.#node() }];
+      this.#at(empty).free.push(begin);
+      this.#build(comma, some, begin);
+      this.#build(item, begin, next.some);
       if (optional) {
         this.#at(empty).free.push(next.empty);
         this.#at(some).free.push(next.some);
@@ -132,29 +173,22 @@ class NetworkBuilder {
     };
     for (const item of items) add(item);
     if (rest) {
-      this.#build(rest, empty, some);
-      this.#build({ kind: 'sequence', parts: [comma, rest] }, some, some);
+      const begin = this.#node();
+      this.#at(empty).free.push(begin);
+      this.#build(comma, some, begin);
+      this.#build(rest, begin, some);
     }
     this.#at(empty).free.push(to);
     this.#at(some).free.push(to);
   }
-}
 
-function classifyBytes(nodes: readonly NetworkNode[]): Pick<Network, 'classOf' | 'representatives'> {
-  const cuts = new Uint8Array(257);
-  for (const { bytes } of nodes) {
-    for (const { ranges } of bytes) {
-      for (const [low, high] of ranges) {
-        cuts[low] = 1;
-        cuts[high + 1] = 1;
-      }
-    }
+  #buildGraph({ states }: Extract<Pattern, { kind: 'graph' }>, from: number, to: number): void {
+    const places = states.map(() => this.#node());
+    this.#at(from).free.push(places[0] as number);
+    states.forEach(({ edges, final }, i) => {
+      const place = places[i] as number;
+      if (final) this.#at(place).free.push(to);
+      for (const edge of edges) this.#build(edge.pattern, place, places[edge.to] as number);
+    });
   }
-  const classOf = new Uint8Array(256);
-  const representatives = [0];
-  for (let value = 1; value < 256; value++) {
-    if (cuts[value]) representatives.push(value);
-    classOf[value] = representatives.length - 1;
-  }
-  return { classOf, representatives };
 }

@@ -3,7 +3,7 @@ export type Range = readonly [low: number, high: number];
 
 /** What a text of bytes may look like: a regular expression whose parts may be rules, which may name themselves. */
 export type Pattern =
-  /** One byte out of some. */
+  /** One byte out of some; in what `deterministic` takes, one character. */
   | { readonly kind: 'byte'; readonly ranges: readonly Range[] }
   | { readonly kind: 'sequence'; readonly parts: readonly Pattern[] }
   /** Without options: nothing matches. */
@@ -17,7 +17,14 @@ export type Pattern =
       readonly rest: Pattern | undefined;
       readonly comma: Pattern;
     }
-  | { readonly kind: 'rule'; readonly name: string };
+  | { readonly kind: 'rule'; readonly name: string }
+  /** States and what leads from one to another, from state 0 to any final one. */
+  | { readonly kind: 'graph'; readonly states: readonly GraphState[] };
+
+export interface GraphState {
+  readonly edges: readonly { readonly pattern: Pattern; readonly to: number }[];
+  readonly final: boolean;
+}
 
 export interface Member {
   readonly pattern: Pattern;

@@ -1,5 +1,7 @@
-import { ANY_CHARACTER, complement, jsonCharacter } from './characters.js';
-import { choice, EMPTY, GrammarError, repeat, sequence, type Pattern, type Range } from './pattern.js';
+import { ANY_CHARACTER, complement, sharedCharacter } from './characters.js';
+import { deterministic } from './deterministic.js';
+import { byte, choice, EMPTY, GrammarError, repeat, sequence, type Pattern, type Range } from './pattern.js';
+import type { Rules } from './rules.js';
 
 const DIGITS: readonly Range[] = [[0x30, 0x39]];
 const WORD: readonly Range[] = [
@@ -47,13 +49,22 @@ const MOST_DEPTH = 50;
 /**
  * Strings that match a regular expression of ECMAScript, as they stand between the quotes of a JSON string. What needs more than
  * an automaton (look-around, back references, word boundaries) is refused.
+ * @param rules to add what its characters need to
  * @throws GrammarError
  */
-export function regexPattern(source: string): Pattern {
+export function regexPattern(source: string, rules: Rules): Pattern {
   if (!isRegex(source)) {
-    throw new GrammarError(`the pattern ${JSON.stringify(source)} is not a regular expression (flag u)`);
+    throw new GrammarError(`the pattern ${shown(source)} is not a regular expression (flag u)`);
   }
-  return new RegexReader(source).read();
+  const pattern = new RegexReader(source).read();
+  try {
+    return deterministic(pattern, (set) => sharedCharacter(set, rules), rules);
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+    throw new GrammarError(
+      `the pattern ${shown(source)} is too complex (${error.message}); use fewer or smaller repetitions`,
+    );
+  }
 }
 
 function isRegex(source: string): boolean {
@@ -81,7 +92,7 @@ class RegexReader {
     do {
       const anchored = this.#take('^');
       const [content, ended] = this.#sequence();
-      const any = repeat(jsonCharacter(ANY_CHARACTER), 0, Infinity);
+      const any = repeat(byte(...ANY_CHARACTER), 0, Infinity);
       options.push(sequence(anchored ? EMPTY : any, content, ended ? EMPTY : any));
     } while (this.#take('|'));
     return choice(options);
@@ -106,16 +117,16 @@ class RegexReader {
       case '(':
         return this.#group();
       case '[':
-        return jsonCharacter(this.#class());
+        return byte(...this.#class());
       case '.':
-        return jsonCharacter(complement(LINE_ENDS));
+        return byte(...complement(LINE_ENDS));
       case '\\':
-        return jsonCharacter(this.#escape());
+        return byte(...this.#escape());
       case '^':
       case '$':
         return this.#refuse(`'${character}' inside`);
       default:
-        return jsonCharacter(single(character));
+        return byte(...single(character));
     }
   }
 
@@ -185,7 +196,7 @@ class RegexReader {
     const control = CONTROLS.get(character);
     if (control !== undefined) return [[control, control]];
     if (character === 'x') return this.#code(2);
-    if (character === 'u') return this.#take('{') ? this.#codeInBraces() : this.#code(4);
+    if (character === 'u') return this.#take('{') ? this.#codeInBraces() : this.#codeUnits();
     if (/[a-z0-9]/i.test(character)) return this.#refuse(`'\\${character}'`);
     return single(character);
   }
@@ -194,6 +205,15 @@ class RegexReader {
     const digits = this.#characters.slice(this.#at, this.#at + length).join('');
     this.#at += length;
     return [[parseInt(digits, 16), parseInt(digits, 16)]];
+  }
+
+  /** One, or the two of a surrogate pair. */
+  #codeUnits(): readonly Range[] {
+    const [[first]] = this.#code(4) as [Range];
+    const rest = this.#characters.slice(this.#at, this.#at + 6).join('');
+    if (first < 0xd800 || first > 0xdbff || !/^\\u[dD][c-fC-F]/.test(rest)) return [[first, first]];
+    this.#at += 6;
+    return single(String.fromCharCode(first, parseInt(rest.slice(2), 16)));
   }
 
   #codeInBraces(): readonly Range[] {
@@ -218,8 +238,13 @@ class RegexReader {
   }
 
   #refuse(what: string): never {
-    throw new GrammarError(`the pattern ${JSON.stringify(this.#source)} has ${what}, which is not supported`);
+    throw new GrammarError(`the pattern ${shown(this.#source)} has ${what}, which is not supported`);
   }
+}
+
+/** So much of it that the message stays readable. */
+function shown(source: string): string {
+  return JSON.stringify(source.length > 200 ? `${source.slice(0, 200)}...` : source);
 }
 
 function single(character: string): readonly Range[] {

@@ -1,31 +1,6 @@
-import { jsonCharacter, ANY_CHARACTER, complement } from './characters.js';
-import { numbersWithin } from './decimal-range.js';
-import {
-  array,
-  BOOLEAN,
-  COLON,
-  INTEGER,
-  jsonRules,
-  NULL,
-  NUMBER,
-  object,
-  quoted,
-  string,
-} from './json-patterns.js';
 import { isDisjoint } from './disjoint.js';
-import {
-  choice,
-  EMPTY,
-  GrammarError,
-  literal,
-  NOTHING,
-  repeat,
-  rule,
-  sequence,
-  type Pattern,
-  type Range,
-} from './pattern.js';
-import { regexPattern } from './regex-pattern.js';
+import { array, BOOLEAN, COLON, jsonRules, NULL, object, quoted } from './json-patterns.js';
+import { choice, GrammarError, literal, NOTHING, rule, sequence, type Pattern } from './pattern.js';
 import {
   readKeywords,
   refuseOthers,
@@ -35,11 +10,9 @@ import {
   type SchemaObject,
   type SchemaType,
 } from './schema-keywords.js';
-import { formatPattern } from './string-formats.js';
-
-/** A grammar's automaton has a node for each repetition. */
-const MOST_REPETITIONS = 20_000;
-const MOST_DEPTH = 100;
+import type { Rules } from './rules.js';
+import { checkCounts, numberOf, stringOf } from './schema-values.js';
+import { anyOfTexts, otherThan } from './texts.js';
 
 /**
  * Makes rules of JSON Schemas: every text of the grammar is JSON in one line that satisfies the schema. Not every such JSON is in the
@@ -47,8 +20,10 @@ const MOST_DEPTH = 100;
  */
 export class SchemaGrammar {
   /** JSON's own, and one for each schema. */
-  readonly rules: Map<string, Pattern>;
+  readonly rules: Rules;
   readonly #names = new Map<unknown, string>();
+  /** Named, but not yet defined. */
+  readonly #open: { readonly name: string; readonly schema: SchemaObject; readonly path: string }[] = [];
   readonly #root: unknown;
   readonly #prefix: string;
 
@@ -68,16 +43,23 @@ export class SchemaGrammar {
    * @throws GrammarError
    */
   patternOf(schema: unknown, path = '#'): Pattern {
+    const pattern = this.#refer(schema, path);
+    // what is found in it is defined in turn, not inside: however long a chain of $ref is, the stack isn't
+    for (let next = this.#open.pop(); next; next = this.#open.pop()) {
+      this.rules.set(next.name, this.#define(next.schema, next.path));
+    }
+    return pattern;
+  }
+
+  #refer(schema: unknown, path: string): Pattern {
     if (schema === true) return rule('value');
     if (schema === false) return NOTHING;
     if (!isObject(schema)) throw new GrammarError(`${path} is not a schema`);
-    if (path.split('/').length > MOST_DEPTH) throw new GrammarError('it is nested too deeply');
     let name = this.#names.get(schema);
     if (name === undefined) {
       name = `${this.#prefix}schema ${this.#names.size}`;
       this.#names.set(schema, name);
-      this.rules.set(name, NOTHING); // its place; below it may be named already
-      this.rules.set(name, this.#define(schema, path));
+      this.#open.push({ name, schema, path });
     }
     return rule(name);
   }
@@ -88,7 +70,7 @@ export class SchemaGrammar {
     if ('const' in schema || keywords.enum) return this.#values(schema, keywords, path);
     if ($ref !== undefined) {
       refuseOthers(schema, ['$ref'], path);
-      return this.patternOf(this.#resolve($ref), $ref);
+      return this.#refer(this.#resolve($ref), $ref);
     }
     const options = anyOf ?? oneOf ?? allOf;
     if (!options) return this.#typed(schema, keywords, path);
@@ -101,19 +83,19 @@ export class SchemaGrammar {
         `'oneOf' at ${path} is only supported where its schemas have different types, or different constants in one required property; use anyOf`,
       );
     }
-    return choice(options.map((option, i) => this.patternOf(option, `${path}/${name}/${i}`)));
+    return choice(options.map((option, i) => this.#refer(option, `${path}/${name}/${i}`)));
   }
 
   #values(schema: SchemaObject, keywords: Keywords, path: string): Pattern {
     refuseOthers(schema, ['const', 'enum', 'type'], path);
     const listed = 'const' in schema ? [keywords.const] : (keywords.enum ?? []);
     const types = keywords.type === undefined ? undefined : [keywords.type].flat();
-    const among = keywords.enum?.map((value) => JSON.stringify(value));
+    const among = keywords.enum && new Set(keywords.enum.map((value) => JSON.stringify(value)));
     const values = listed
       .filter((value) => !types || types.some((type) => isOfType(value, type)))
       .map((value) => JSON.stringify(value))
-      .filter((text) => among?.includes(text) ?? true);
-    return choice([...new Set(values)].map(literal));
+      .filter((text) => among?.has(text) ?? true);
+    return values.length > 0 ? anyOfTexts(values) : NOTHING;
   }
 
   #typed(schema: SchemaObject, keywords: Keywords, path: string): Pattern {
@@ -130,10 +112,10 @@ export class SchemaGrammar {
       case 'array':
         return this.#array(keywords, path);
       case 'string':
-        return stringOf(keywords, path);
+        return stringOf(keywords, path, this.rules);
       case 'integer':
       case 'number':
-        return numberOf(keywords, type === 'integer');
+        return numberOf(keywords, type === 'integer', this.rules);
       case 'boolean':
         return BOOLEAN;
       case 'null':
@@ -150,15 +132,16 @@ export class SchemaGrammar {
     const undeclared = required.filter((name) => !names.includes(name));
     const items = [...names, ...new Set(undeclared)].map((name) => {
       const schema = Object.hasOwn(properties, name) ? properties[name] : others;
-      const value = this.patternOf(schema, `${path}/properties/${name}`);
+      const value = this.#refer(schema, `${path}/properties/${name}`);
       return {
         pattern: sequence(literal(JSON.stringify(name)), COLON, value),
         optional: !required.includes(name),
       };
     });
-    const value = this.patternOf(others, `${path}/additionalProperties`);
+    const value = this.#refer(others, `${path}/additionalProperties`);
     if (value === NOTHING) return object({ items, rest: undefined });
-    const name = items.length === 0 ? rule('string') : otherThan([...names, ...undeclared]);
+    const name =
+      items.length === 0 ? rule('string') : quoted(otherThan([...names, ...undeclared], this.rules));
     return object({ items, rest: sequence(name, COLON, value) });
   }
 
@@ -169,8 +152,8 @@ export class SchemaGrammar {
     checkCounts('Items', minItems, maxItems, path);
     const first = prefixItems
       .slice(0, maxItems)
-      .map((item, i) => this.patternOf(item, `${path}/prefixItems/${i}`));
-    const rest = this.patternOf(items, `${path}/items`);
+      .map((item, i) => this.#refer(item, `${path}/prefixItems/${i}`));
+    const rest = this.#refer(items, `${path}/items`);
     const least = Math.max(0, minItems - first.length);
     if (rest !== NOTHING) return array(first, rest, least, maxItems - first.length);
     return least > 0 ? NOTHING : array(first, undefined, 0, 0);
@@ -191,68 +174,6 @@ export class SchemaGrammar {
     }
     return found;
   }
-}
-
-function stringOf(keywords: Keywords, path: string): Pattern {
-  const { minLength = 0, maxLength = Infinity, pattern, format } = keywords;
-  const bounded = keywords.minLength !== undefined || keywords.maxLength !== undefined;
-  if ([pattern !== undefined, format !== undefined, bounded].filter(Boolean).length > 1) {
-    throw new GrammarError(
-      `only one of pattern, format and minLength/maxLength is supported together, at ${path}`,
-    );
-  }
-  if (pattern !== undefined) return quoted(regexPattern(pattern));
-  if (format !== undefined) return quoted(formatPattern(format));
-  checkCounts('Length', minLength, maxLength, path);
-  return bounded ? string(minLength, maxLength) : rule('string');
-}
-
-function numberOf(keywords: Keywords, integer: boolean): Pattern {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = keywords;
-  const lows = [minimum, exclusiveMinimum].filter((bound) => bound !== undefined);
-  const highs = [maximum, exclusiveMaximum].filter((bound) => bound !== undefined);
-  if (lows.length + highs.length === 0) return integer ? INTEGER : NUMBER;
-  const least = lows.length > 0 ? Math.max(...lows) : undefined;
-  const most = highs.length > 0 ? Math.min(...highs) : undefined;
-  return numbersWithin(
-    {
-      least,
-      most,
-      aboveLeast: least !== undefined && least === exclusiveMinimum,
-      belowMost: most !== undefined && most === exclusiveMaximum,
-    },
-    integer,
-  );
-}
-
-function checkCounts(what: string, least: number, most: number, path: string): void {
-  if (least > most) throw new GrammarError(`min${what} is greater than max${what} at ${path}`);
-  if (least > MOST_REPETITIONS || (most !== Infinity && most > MOST_REPETITIONS)) {
-    throw new GrammarError(
-      `more than ${MOST_REPETITIONS} in min${what} or max${what} at ${path} is not supported`,
-    );
-  }
-}
-
-/** A JSON string, without escapes, that is none of these. */
-function otherThan(names: readonly string[]): Pattern {
-  const any = repeat(jsonCharacter(ANY_CHARACTER), 0, Infinity);
-  const beyond = (left: readonly string[]): Pattern => {
-    const firsts = [...new Set(left.flatMap((name) => Array.from(name).slice(0, 1)))];
-    const codes = firsts.map((first): Range => [
-      first.codePointAt(0) as number,
-      first.codePointAt(0) as number,
-    ]);
-    const ways = firsts.map((first, i) =>
-      sequence(
-        jsonCharacter([codes[i] as Range]),
-        beyond(left.filter((name) => name.startsWith(first)).map((name) => name.slice(first.length))),
-      ),
-    );
-    const other = sequence(jsonCharacter(complement(codes)), any);
-    return choice([...(left.includes('') ? [] : [EMPTY]), ...ways, other]);
-  };
-  return quoted(beyond(names));
 }
 
 function isOfType(value: unknown, type: SchemaType): boolean {

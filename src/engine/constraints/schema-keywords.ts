@@ -26,8 +26,8 @@ const KEYWORDS: Readonly<Record<SchemaType, readonly string[]>> = {
 const count = z.int().min(0).optional();
 const keywordSchema = z.object({
   type: z.union([z.enum(TYPES), z.array(z.enum(TYPES)).min(1)]).optional(),
-  enum: z.array(z.json()).min(1).optional(),
-  const: z.json().optional(),
+  enum: z.array(z.unknown()).min(1).optional(),
+  const: z.unknown().optional(),
   $ref: z.string().optional(),
   anyOf: z.array(z.unknown()).min(1).optional(),
   oneOf: z.array(z.unknown()).min(1).optional(),

@@ -1,5 +1,6 @@
 import { GrammarError, type Pattern } from './pattern.js';
 import { regexPattern } from './regex-pattern.js';
+import type { Rules } from './rules.js';
 
 const MONTH_DAY =
   '(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))';
@@ -19,10 +20,13 @@ const FORMATS: ReadonlyMap<string, string> = new Map([
   ['email', `[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+){0,4}@${LABEL}(?:\\.${LABEL}){0,3}\\.[A-Za-z]{2,10}`],
 ]);
 
-/** @throws GrammarError for a format that isn't known */
-export function formatPattern(name: string): Pattern {
+/**
+ * @param rules to add what its characters need to
+ * @throws GrammarError for a format that isn't known
+ */
+export function formatPattern(name: string, rules: Rules): Pattern {
   const source = FORMATS.get(name);
-  if (source !== undefined) return regexPattern(`^${source}$`);
+  if (source !== undefined) return regexPattern(`^${source}$`, rules);
   const known = [...FORMATS.keys()].join(', ');
   throw new GrammarError(`the format '${name}' is not supported (supported are ${known})`);
 }

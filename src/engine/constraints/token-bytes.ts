@@ -32,7 +32,8 @@ export function tokenBytes(tokenizer: Json, visible: readonly string[] = []): To
   for (const [piece, id] of pieces) tokens[id] = decode(piece);
   const added = (tokenizer['added_tokens'] ?? []) as readonly AddedToken[];
   for (const { id, content, special } of added) {
-    tokens[id] = special === true && !visible.includes(content) ? undefined : Buffer.from(content);
+    if (special === true && !visible.includes(content)) tokens[id] = undefined;
+    else tokens[id] = notation === 'byte-level' ? Buffer.from(content) : decode(content);
   }
   return Array.from(tokens);
 }

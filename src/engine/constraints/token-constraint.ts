@@ -1,11 +1,9 @@
 import type { Automaton, State } from './automaton.js';
-import type { MaskCache } from './mask-cache.js';
 import type { TokenTrie } from './token-trie.js';
 
 export interface TokenConstraintOptions {
   readonly automaton: Automaton;
   readonly trie: TokenTrie;
-  readonly masks: MaskCache;
   /** Tokens that never come, though they have bytes. */
   readonly hidden: readonly number[];
 }
@@ -32,6 +30,14 @@ export class TokenConstraint {
   }
 
   /**
+   * @returns those of these stop tokens that can end the text. One that is a single byte isn't among them: it may be what has to
+   * come next, as a quotation mark
+   */
+  endings(stopTokens: ReadonlySet<number>): Set<number> {
+    return new Set([...stopTokens].filter((token) => this.#options.trie.bytesOf(token).length !== 1));
+  }
+
+  /**
    * Forbids, in place, every token that may not come next.
    * @param stopTokens may come where the text may end
    */
@@ -46,23 +52,21 @@ export class TokenConstraint {
     for (const [token, logit] of stops) logits[token] = logit;
   }
 
-  /** @throws Error for a token that may not come next, or behind which none can */
+  /** @throws Error for a token that may not come next */
   accept(token: number): void {
     const { automaton, trie } = this.#options;
-    for (const byte of trie.bytesOf(token) ?? []) {
+    for (const byte of trie.bytesOf(token)) {
       const next = automaton.step(this.#state, automaton.classOf[byte] as number);
       if (!next) throw new Error(`token ${token} does not fit the grammar`);
       this.#state = next;
     }
     // the mask is needed for the next token anyway
-    const isLast = this.#mask().every((word) => word === 0);
-    if (isLast && !this.mayEnd) throw new Error("the model's tokens can't write what must come next");
-    this.#ended = isLast;
+    this.#ended = this.#mask().every((word) => word === 0);
   }
 
   #mask(): Int32Array {
-    const { automaton, trie, masks } = this.#options;
-    return masks.of(this.#state, () => trie.allowed(automaton, this.#state));
+    const { automaton, trie } = this.#options;
+    return automaton.maskOf(this.#state, () => trie.allowed(automaton, this.#state));
   }
 }
 

@@ -1,7 +1,14 @@
 import type { Automaton, State } from './automaton.js';
+import type { Range } from './pattern.js';
 
 /** What a token adds to the text; undefined: nothing that may come in a constrained text. */
 export type TokenBytes = Uint8Array | undefined;
+
+/**
+ * Positions that are looked at for one mask. Where a grammar leaves so much open, only tokens of one byte are still looked at: texts
+ * stay as valid, but take more tokens. It is counted so that the mask of a state is always the same.
+ */
+const MOST_WORK = 4_000_000;
 
 /**
  * The tokens of a model as a tree of bytes, in depth-first order: which of them may come next is found by walking it beside the
@@ -10,7 +17,11 @@ export type TokenBytes = Uint8Array | undefined;
 export class TokenTrie {
   /** Of the model, its logits: at least one per token. */
   readonly size: number;
-  readonly #tokens: readonly TokenBytes[];
+  /** Bytes that are tokens by themselves. */
+  readonly writable: readonly Range[];
+  /** Of each token, one behind the other, and where they end. */
+  readonly #text: Uint8Array;
+  readonly #textEnds: Int32Array;
   /** Of each node: its byte, its depth (from 0), the first node behind what is below it, and where its tokens end. */
   readonly #bytes: Uint8Array;
   readonly #depths: Uint16Array;
@@ -20,8 +31,18 @@ export class TokenTrie {
   readonly #deepest: number;
 
   constructor(tokens: readonly TokenBytes[], size: number) {
-    this.#tokens = tokens;
     this.size = size;
+    this.#textEnds = new Int32Array(size);
+    let length = 0;
+    for (let token = 0; token < size; token++) this.#textEnds[token] = length += tokens[token]?.length ?? 0;
+    this.#text = new Uint8Array(length);
+    for (let token = 0; token < size; token++) {
+      const bytes = tokens[token];
+      if (bytes) this.#text.set(bytes, (this.#textEnds[token] as number) - bytes.length);
+    }
+    this.writable = tokens
+      .slice(0, size)
+      .flatMap((bytes): Range[] => (bytes?.length === 1 ? [[bytes[0] as number, bytes[0] as number]] : []));
     const entries = sortByBytes(tokens.slice(0, size));
     const total = countNodes(entries);
     this.#bytes = new Uint8Array(total);
@@ -33,8 +54,9 @@ export class TokenTrie {
     this.#fill(entries);
   }
 
-  bytesOf(token: number): TokenBytes {
-    return this.#tokens[token];
+  /** Empty for a token that adds nothing. */
+  bytesOf(token: number): Uint8Array {
+    return this.#text.subarray(token === 0 ? 0 : this.#textEnds[token - 1], this.#textEnds[token]);
   }
 
   /** @returns a bit for each token, in 32-bit words, 1 if it may come behind a text in this state */
@@ -42,11 +64,14 @@ export class TokenTrie {
     const mask = new Int32Array(Math.ceil(this.size / 32));
     const { classOf } = automaton;
     const states: State[] = Array.from({ length: this.#deepest + 1 }, () => state);
+    let work = 0;
     for (let node = 0; node < this.#bytes.length;) {
       const depth = this.#depths[node] as number;
       const byteClass = classOf[this.#bytes[node] as number] as number;
       const from = states[depth] as State;
-      const next = from.next[byteClass];
+      work += from.positions.length;
+      const isPassedOver = depth > 0 && work > MOST_WORK;
+      const next = isPassedOver ? null : from.next[byteClass];
       const reached = next === undefined ? automaton.step(from, byteClass) : next;
       if (!reached) {
         node = this.#behind[node] as number;

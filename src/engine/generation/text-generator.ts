@@ -160,10 +160,11 @@ export class TextGenerator<Cache extends SequenceCache = SequenceCache> {
     const maxTokens = this.#resolveMaxTokens(tokens.length, request);
     this.#checkRoom(tokens.length + maxTokens, request);
     const sampling = this.#resolveSampling(request, maxTokens);
+    const stopTokens = constraint?.endings(sampling.stopTokens) ?? sampling.stopTokens;
     const decode: Decode = (some) => codec.decode(some);
     const seesCalls = tools && request.prompt.kind === 'chat' && request.prompt.tools;
     return new Sequence(
-      { id, priority, client, promptTokens: tokens, maxTokens, constraint, ...sampling },
+      { id, priority, client, promptTokens: tokens, maxTokens, constraint, ...sampling, stopTokens },
       seesCalls ? showing(tools.markers, decode) : decode,
     );
   }

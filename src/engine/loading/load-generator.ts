@@ -38,7 +38,7 @@ export async function loadGenerator({
     instanceId,
     tools,
     constraints: new ConstraintCompiler({
-      tokens: () => tokenBytes(definition.tokenizer, MARKERS),
+      tokens: tokenBytes(definition.tokenizer, MARKERS),
       vocabSize: model.vocabSize,
       tools,
     }),

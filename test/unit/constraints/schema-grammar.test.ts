@@ -1,57 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { Random } from '../../../src/engine/generation/random.js';
 import { GrammarError } from '../../../src/engine/constraints/pattern.js';
-import { accepts, automatonOf, automatonOfSchema, randomText } from '../helpers/grammars.js';
+import { accepts, automatonOf, automatonOfSchema } from '../helpers/grammars.js';
 import { thrown } from '../helpers/thrown.js';
 
-type JsonSchema = z.core.JSONSchema.JSONSchema;
-
-/** A schema of all that is supported, nested at random. */
-function randomSchema(random: Random, depth = 0): object {
-  const below = (ways: number): number => Math.floor(random.next() * ways);
-  const inner = (): object => randomSchema(random, depth + 1);
-  const pick = <T>(...values: readonly T[]): T => values[below(values.length)] as T;
-  const simple: readonly (() => object)[] = [
-    () => ({ type: pick('boolean', 'null', 'integer', 'number', 'string') }),
-    () => ({ type: pick('integer', 'number'), minimum: below(4000) - 2000, maximum: 2000 + below(3000) }),
-    () => ({ type: 'number', exclusiveMinimum: below(100) / 8 - 6, maximum: 7 + below(20) / 3 }),
-    () => ({ type: 'string', minLength: below(4), maxLength: 4 + below(5) }),
-    () => ({ type: 'string', pattern: pick('^[a-c]{2,4}$', '^(?:x|yy)*z?$', '^\\d+-\\w$', 'q"[^a-y]$') }),
-    () => ({ type: 'string', format: pick('date', 'date-time', 'uuid', 'ipv4', 'email') }),
-    () => ({ enum: [pick('a"b', 'é', ''), below(100), null] }),
-  ];
-  const nested: readonly (() => object)[] = [
-    () => ({ anyOf: [inner(), inner()] }),
-    () => ({ type: 'array', items: inner(), minItems: below(3), maxItems: 2 + below(3) }),
-    () => {
-      const properties = Object.fromEntries(
-        ['a', 'b"', 'bc', 'é'].slice(below(4)).map((name) => [name, inner()]),
-      );
-      const required = Object.keys(properties).filter(() => below(2) === 0);
-      return { type: 'object', properties, required, additionalProperties: below(2) === 0 };
-    },
-  ];
-  return pick(...(depth < 3 && below(3) > 0 ? nested : simple))();
-}
-
-describe('a text of the grammar of a schema', () => {
-  it('is JSON that satisfies the schema', () => {
-    let ended = 0;
-    for (let seed = 0; seed < 300; seed++) {
-      const random = new Random(seed);
-      const schema = randomSchema(random);
-      const text = randomText(automatonOfSchema(schema), (ways) => Math.floor(random.next() * ways));
-      if (text === undefined) continue;
-      ended++;
-      // zod counts a character beyond the basic plane as two, JSON Schema as one
-      if (/\p{Surrogate}|[\u{10000}-\u{10FFFF}]/u.test(text)) continue;
-      const result = z.fromJSONSchema(schema as JsonSchema).safeParse(JSON.parse(text));
-      expect({ seed, text, schema, valid: result.success }).toMatchObject({ valid: true });
-    }
-    expect(ended).toBeGreaterThan(150);
-  });
-
+describe('a text of the grammar', () => {
   it('is an object where only JSON is asked for', () => {
     const automaton = automatonOf({ kind: 'json' });
     expect(accepts(automaton, '{"a": [1, 2.5e3, null, {"b":"\\u00e9\\n"}], "c":true}')).toBe(true);
@@ -87,6 +39,22 @@ describe('what a schema says', () => {
     [{ type: 'string', maxLength: 2 }, ['""', '"\u{1F451}é"', '"\\n\\u00e9"'], ['"abc"']],
     [{ const: { a: [1, 'x'] } }, ['{"a":[1,"x"]}'], ['{"a":[1]}']],
     [{ enum: [1, 'a'], type: 'string' }, ['"a"'], ['1']],
+    [{ enum: ['a', 'ab', 'b', '', 'a'] }, ['"a"', '"ab"', '"b"', '""'], ['"abc"', '"ba"', 'a']],
+    [
+      { type: 'number', exclusiveMinimum: 0, maximum: 10 },
+      ['0.000001', '10', '9.999999', '3'],
+      ['0', '0.0', '10.1', '-1', '00.1', '1.'],
+    ],
+    [
+      { anyOf: [{ items: { $ref: '#' } }, { items: { $ref: '#' }, minItems: 2 }, { type: 'null' }] },
+      ['null', `${'['.repeat(40)}null${']'.repeat(40)}`, '[[null, null],[]]'],
+      ['[', '[null,]', '{}'],
+    ],
+    [
+      { type: 'object', properties: { é: {}, éa: {} }, additionalProperties: { type: 'null' } },
+      ['{"é":1,"éa":2,"éb":null,"è":null,"":null}', '{"a":null}'],
+      ['{"éb":1}', '{"é":1,"é":null}'],
+    ],
     [{ type: ['string', 'null'], maxLength: 1 }, ['null', '"a"'], ['"ab"', '1']],
     [
       { properties: { a: {}, b: { type: 'null' } }, required: ['b'] },
@@ -143,23 +111,4 @@ describe('a schema that cannot be enforced is refused:', () => {
   ])('%j', (schema, why) => {
     expect(thrown(GrammarError, () => automatonOfSchema(schema)).message).toContain(why);
   });
-
-  it('one nested too deeply', () => {
-    let schema: object = {};
-    for (let i = 0; i < 500; i++) schema = { type: 'array', items: schema };
-    expect(thrown(GrammarError, () => automatonOfSchema(schema)).message).toContain('deeply');
-  });
-});
-
-it('compiling takes no longer than a step or two, whatever the schema', () => {
-  const words = Array.from({ length: 2000 }, (_, i) => `word number ${i}`);
-  const wide = Object.fromEntries(
-    words.slice(0, 500).map((word) => [word, { type: 'string', maxLength: 30 }]),
-  );
-  for (const schema of [{ enum: words }, { properties: wide }, { type: 'string', pattern: '(x+x+)+y' }]) {
-    automatonOfSchema(schema); // warm-up
-    const started = performance.now();
-    automatonOfSchema(schema);
-    expect(performance.now() - started).toBeLessThan(500);
-  }
 });

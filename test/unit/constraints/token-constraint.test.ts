@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { ConstraintCompiler } from '../../../src/engine/constraints/constraint-compiler.js';
 import { tokenBytes } from '../../../src/engine/constraints/token-bytes.js';
 import { TokenTrie } from '../../../src/engine/constraints/token-trie.js';
-import { automatonOfSchema, stateBehind } from '../helpers/grammars.js';
+import { Random } from '../../../src/engine/generation/random.js';
+import { automatonOf, automatonOfSchema, stateBehind } from '../helpers/grammars.js';
 
 const SIZE = 70;
 const STOP = 65;
@@ -33,7 +34,7 @@ describe('the tokens that may come', () => {
 
 async function constraintOf(texts: readonly string[], schema: object) {
   const tokens = texts.map((text) => Buffer.from(text));
-  return new ConstraintCompiler({ tokens: () => tokens, vocabSize: SIZE }).compile({
+  return new ConstraintCompiler({ tokens, vocabSize: SIZE }).compile({
     kind: 'json-schema',
     schema,
   });
@@ -58,17 +59,88 @@ describe('a constraint', () => {
   });
 
   it('has ended where nothing can come any more', async () => {
-    const constraint = await constraintOf(['t', 'rue', 'true'], { const: true });
+    const constraint = await constraintOf(['t', 'rue', 'true', 'r', 'u', 'e'], { const: true });
     constraint.accept(0);
     expect(constraint.ended).toBe(false);
     constraint.accept(1);
     expect(constraint.ended).toBe(true);
   });
 
-  it('says when the vocabulary cannot write what must come', async () => {
-    const constraint = await constraintOf(['t', 'r'], { const: true });
+  it('never leads to where the vocabulary cannot go on', async () => {
+    // é can be written as a whole only, and its first byte by itself
+    const texts = ['"', 'a', 'é'];
+    const schema = { enum: ['a', 'é', 'x'] };
+    const constraint = await constraintOf(texts, schema);
     constraint.accept(0);
-    expect(() => constraint.accept(1)).toThrow("can't write");
+    expect(left(constraint)).toEqual([1]);
+    await expect(constraintOf(texts, { const: 'x' })).rejects.toThrow("the model's tokens can write");
+  });
+
+  it('is ended by no stop token that may be what has to come', async () => {
+    const constraint = await constraintOf(['"', 'a', '"a'], { type: 'string' });
+    expect(constraint.endings(new Set([0, 2, STOP]))).toEqual(new Set([2, STOP]));
+  });
+
+  it('keeps what it found out within bounds, whatever the text', async () => {
+    const [automaton, trie] = [automatonOf({ kind: 'json' }), new TokenTrie([], 2 ** 16)];
+    const brackets = new Random(5);
+    let state = stateBehind(automaton, '{"a":')!;
+    for (let depth = 0; depth < 20_000; depth++) {
+      const text = brackets.next() < 0.5 ? '[' : '{"":';
+      for (const byte of Buffer.from(text)) state = automaton.step(state, automaton.classOf[byte]!)!;
+      automaton.maskOf(state, () => trie.allowed(automaton, state));
+      expect(automaton.bytes).toBeLessThan(33 * 2 ** 20);
+    }
+    expect(stateBehind(automaton, '{"a":1}')?.accepting).toBe(true);
+  });
+
+  it('looks at long tokens only while that is little work', () => {
+    const anyOf = Array.from({ length: 400 }, (_, i) => ({ type: 'string', pattern: `^[a-z]{3}${i}$` }));
+    const automaton = automatonOfSchema({ anyOf });
+    const letters = Array.from('abcdefghijklmnopqrstuvwxyz');
+    const words = letters.flatMap((a) => letters.flatMap((b) => letters.map((c) => `"${a}${b}${c}`)));
+    const trie = new TokenTrie(
+      ['"', 'a', ...words].map((text) => Buffer.from(text)),
+      words.length + 2,
+    );
+    const mask = trie.allowed(automaton, automaton.start);
+    const count = [...mask].reduce(
+      (sum, word) => sum + (word >>> 0).toString(2).replaceAll(/[^1]/g, '').length,
+      0,
+    );
+    expect((mask[0] as number) & 3).toBe(1);
+    expect(count).toBeGreaterThan(100);
+    expect(count).toBeLessThan(words.length);
+    // found anew it is the same: nothing depends on what is known already
+    expect(trie.allowed(automaton, automaton.start)).toEqual(mask);
+  });
+});
+
+describe('a compiler', () => {
+  it('gives others a turn between two schemas', async () => {
+    const compiler = new ConstraintCompiler({ tokens: [Buffer.from('1')], vocabSize: SIZE });
+    const order: string[] = [];
+    const turn = (): void => {
+      order.push('turn');
+      if (order.length < 20) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const compile = async (minimum: number): Promise<void> => {
+      await compiler.compile({ kind: 'json-schema', schema: { type: 'integer', minimum } });
+      order.push('schema');
+    };
+    await Promise.all([compile(0), compile(1), compile(2)]);
+    expect(order.filter((one) => one === 'schema')).toHaveLength(3);
+    expect(order.join(' ')).not.toContain('schema schema');
+  });
+
+  it('has nothing for a tokenizer without bytes', async () => {
+    const compiler = new ConstraintCompiler({ tokens: undefined, vocabSize: SIZE });
+    const constraint = { kind: 'tool-calls', tools: [], most: 1 } as const;
+    await expect(compiler.compile(constraint)).rejects.toMatchObject({
+      code: 'unsupported_parameter',
+      param: 'tools',
+    });
   });
 });
 
@@ -111,6 +183,12 @@ describe('the bytes of tokens', () => {
         [' a', '\n', 'é'],
       );
     }
+  });
+
+  it('of added tokens are as their decoder has them', () => {
+    const added_tokens = [{ id: 0, content: '\u2581\u2581', special: false }];
+    const tokenizer = { decoder: { type: 'Metaspace' }, model: { vocab: {} }, added_tokens };
+    expect(tokenBytes(tokenizer)).toEqual([Buffer.from('  ')]);
   });
 
   it('are not known of other tokenizers', () => {

@@ -136,13 +136,10 @@ describe('tool calls are read', () => {
     );
   });
 
-  it('in time that grows with the text only', () => {
-    const started = performance.now();
-    read(
-      'llama',
-      Array.from({ length: 50_000 }, () => '{"a": 1, "b":'),
-    );
-    expect(performance.now() - started).toBeLessThan(5000);
+  it('in time that grows with the text only: else this does not end', () => {
+    const parts = Array.from({ length: 50_000 }, () => '{"a": 1, "b":');
+    for (const format of TOOL_FORMATS)
+      expect(read(format, parts)).toEqual({ text: parts.join(''), calls: [] });
   });
 });
 
