@@ -6,21 +6,29 @@ import type { LoadedConfig } from './config/load-config.js';
 import { EncodersModule } from './encoders/encoders.module.js';
 import { GraphqlApiModule } from './graphql/graphql-api.module.js';
 import { HealthModule } from './health/health.module.js';
+import type { ModelModuleOptions } from './model/model-options.interface.js';
 import { ModelModule } from './model/model.module.js';
 import { OpenAiModule } from './openai/openai.module.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { TransportModule } from './transport/transport.module.js';
 
+export type AppOptions = LoadedConfig & Pick<ModelModuleOptions, 'engineEntry'>;
+
 /** The whole application: resident models, and the three doors to them. */
 @Module({})
 export class AppModule {
-  static forRoot(config: LoadedConfig): DynamicModule {
-    const { models, hub, server, graphql } = config;
+  static forRoot(config: AppOptions): DynamicModule {
+    const { models, hub, server, graphql, engineEntry } = config;
     return {
       module: AppModule,
       imports: [
         // the models, loaded once; everything below injects the same ModelProvider
-        ModelModule.forRoot({ models, hub, drainSeconds: server.drainSeconds }),
+        ModelModule.forRoot({
+          models,
+          hub,
+          drainSeconds: server.drainSeconds,
+          ...(engineEntry === undefined ? {} : { engineEntry }),
+        }),
         // what the doors share: validation, errors, orderly shutdown
         TransportModule,
         HealthModule,

@@ -1,12 +1,12 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { AppModule } from './app.module.js';
-import type { LoadedConfig } from './config/load-config.js';
+import { AppModule, type AppOptions } from './app.module.js';
 import { ResidentLogger } from './logger.js';
+import { jsonBodyOptions } from './transport/check-body.js';
 
 /** The HTTP application, not initialised yet: `listen()` or `init()` loads the models. */
-export async function createApp(config: LoadedConfig): Promise<NestExpressApplication> {
+export async function createApp(config: AppOptions): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), {
     logger: new ResidentLogger(config.log.level),
     abortOnError: false,
@@ -15,7 +15,7 @@ export async function createApp(config: LoadedConfig): Promise<NestExpressApplic
     forceCloseConnections: true,
   });
   app.disable('x-powered-by');
-  app.useBodyParser('json', { limit: config.server.bodyLimit });
+  app.useBodyParser('json', jsonBodyOptions(config.server.bodyLimit));
   endOnSignals(app);
   return app;
 }

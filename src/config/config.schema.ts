@@ -1,5 +1,5 @@
-import { CronTime } from 'cron';
 import { z } from 'zod';
+import { isCron, isTimeZone } from '../batch/schedules/cron-times.js';
 import { DEFAULT_LIMITS } from '../engine/loading/limits.js';
 import { DEVICES, DTYPES, KV_CACHE_MODES, POOLINGS, TASKS } from '../engine/types.js';
 
@@ -116,7 +116,7 @@ export const scheduleSchema = z.strictObject({
   endpoint: z.string().startsWith('/v1/'),
   metadata: z.record(z.string(), z.string()).nullable().default(null),
   /** A run that takes longer expires. */
-  timeoutSeconds: z.number().positive().nullable().default(null),
+  timeoutSeconds: z.int().min(1).max(31_536_000).nullable().default(null),
   /** A run whose time passed while no server ran: left out, or made up for once. */
   missedRuns: z.enum(['skip', 'run_once']).default('skip'),
 });
@@ -189,16 +189,3 @@ export const configSchema = z.strictObject({
 export type ResidentConfig = z.output<typeof configSchema>;
 export type ModelConfig = z.output<typeof modelSchema>;
 export type LogLevelName = ResidentConfig['log']['level'];
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isCron(expression: string): boolean {
-  return CronTime.validateCronExpression(expression).valid;
-}

@@ -14,30 +14,27 @@ import {
   userField,
 } from './encoder-fields.js';
 
-const inputsField = z
-  .union(
-    [
-      textField,
-      z.array(textField).min(1).max(MOST_INPUTS),
-      z
-        .array(z.tuple([textField, textField]))
-        .min(1)
-        .max(MOST_INPUTS),
-    ],
-    {
-      error: `must be a string, or an array of up to ${MOST_INPUTS} strings or pairs of strings, none empty`,
-    },
-  )
-  .optional();
+/** A text, or two that the model reads together. */
+const sequenceField = z.union([z.tuple([textField]), z.tuple([textField, textField])]);
+
+const inputsField = z.union([textField, sequenceField, z.array(sequenceField).min(1).max(MOST_INPUTS)], {
+  error: `must be a text, a pair of texts, or an array of up to ${MOST_INPUTS} [text] or [text, text], none empty; several texts alone go into input`,
+});
+
+const textsField = z.union([textField, z.array(textField).min(1).max(MOST_INPUTS)], {
+  error: `must be a text, or an array of up to ${MOST_INPUTS} texts, none empty; pairs go into inputs`,
+});
 
 /** `POST /v1/classify` */
 export const classifyRequestSchema = z
   .strictObject({
     model: modelField,
-    inputs: inputsField.describe(
-      'A text, texts, or pairs of texts: ["a", "b"] are two texts, [["a", "b"]] is one pair.',
-    ),
-    input: inputsField.describe('Another name of inputs, as vLLM has it.'),
+    inputs: inputsField
+      .optional()
+      .describe(
+        'As text-embeddings-inference has it: a text, a pair ["a", "b"], or several of them [["a"], ["b", "c"]].',
+      ),
+    input: textsField.optional().describe('As vLLM has it: a text, or several ["a", "b"].'),
     top_k: z.int().min(1).nullish().describe('Only the so many best labels of each. Default: all.'),
     raw_scores: rawScoresField.describe('The logits themselves instead of probabilities. Default: false.'),
     user: userField,
@@ -70,17 +67,31 @@ export const classifyAnswerSchema = z.strictObject({
 export type ClassifyAnswer = z.output<typeof classifyAnswerSchema>;
 
 export function toClassificationRequest(body: ClassifyBody): ForModel<ClassificationRequest> {
-  const inputs = body.inputs ?? body.input ?? [];
   return {
     model: body.model,
-    inputs: typeof inputs === 'string' ? [inputs] : inputs.map(toInput),
+    inputs: body.inputs === undefined ? toTexts(body.input ?? []) : toInputs(body.inputs),
     rawScores: body.raw_scores ?? undefined,
     ...toEncoderOptions(body),
   };
 }
 
-function toInput(input: string | readonly [string, string]): ClassificationRequest['inputs'][number] {
-  return typeof input === 'string' ? input : { text: input[0], pair: input[1] };
+type Sequence = z.output<typeof sequenceField>;
+
+function toTexts(input: z.output<typeof textsField> | readonly []): readonly string[] {
+  return typeof input === 'string' ? [input] : input;
+}
+
+function toInputs(inputs: z.output<typeof inputsField>): ClassificationRequest['inputs'] {
+  if (typeof inputs === 'string') return [inputs];
+  return isSequence(inputs) ? [toInput(inputs)] : inputs.map(toInput);
+}
+
+function isSequence(inputs: Sequence | readonly Sequence[]): inputs is Sequence {
+  return typeof inputs[0] === 'string';
+}
+
+function toInput([text, pair]: Sequence): ClassificationRequest['inputs'][number] {
+  return pair === undefined ? text : { text, pair };
 }
 
 /** @param labels of one input, the best first */

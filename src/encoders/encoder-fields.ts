@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { timeoutField, toTimeoutMs } from '../transport/timeout-field.js';
 
 /** Most texts of one request; OpenAI's limit. */
 export const MOST_INPUTS = 2048;
@@ -13,12 +14,7 @@ export const encoderFields = {
     .boolean()
     .nullish()
     .describe('Cut what is longer than the model takes, at its end, instead of refusing it. Default: false.'),
-  timeout: z
-    .number()
-    .positive()
-    .max(86_400)
-    .nullish()
-    .describe('Seconds; a call that has not ended by then fails with deadline_exceeded. Default: never.'),
+  timeout: timeoutField,
 } as const;
 
 export const userField = z
@@ -30,10 +26,7 @@ export const rawScoresField = z.boolean().nullish();
 
 /** The encoder's names of {@link encoderFields}. */
 export function toEncoderOptions({ truncate, timeout }: z.output<z.ZodObject<typeof encoderFields>>) {
-  return {
-    truncate: truncate ?? undefined,
-    timeoutMs: timeout == null ? undefined : timeout * 1000,
-  };
+  return { truncate: truncate ?? undefined, timeoutMs: toTimeoutMs(timeout) };
 }
 
 export const encoderUsageSchema = z.strictObject({

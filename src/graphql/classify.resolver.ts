@@ -8,10 +8,9 @@ import {
   textField,
   toEncoderOptions,
 } from '../encoders/encoder-fields.js';
-import { ModelProvider } from '../model/model.provider.js';
+import { ModelProvider, type CallOptions } from '../model/model.provider.js';
 import { parseWith } from '../transport/validation.js';
 import { EncoderAnswer, EncoderCallInput, modelField } from './call.types.js';
-import { callOptions, type GraphqlContext } from './graphql-context.js';
 
 @InputType({ description: 'A text, or two that the model reads together.' })
 export class ClassifyTextInput {
@@ -66,7 +65,7 @@ export class ClassifyResolver {
   @Query(() => ClassifyResult, { description: "Every label's score for each text." })
   async classify(
     @Args('input') input: ClassifyInput,
-    @Context() context: GraphqlContext,
+    @Context('call') options: CallOptions,
   ): Promise<ClassifyResult> {
     const request = parseWith(classifyInputSchema, input);
     const { promptTokens, ...answer } = await this.models.classify(
@@ -76,7 +75,7 @@ export class ClassifyResolver {
         rawScores: request.rawScores ?? undefined,
         ...toEncoderOptions(request),
       },
-      callOptions(context),
+      options,
     );
     return { ...answer, usage: { promptTokens } };
   }

@@ -1,9 +1,8 @@
 import { Args, Context, Field, InputType, Int, ObjectType, Query, Resolver } from '@nestjs/graphql';
 import { z } from 'zod';
-import { ModelProvider } from '../model/model.provider.js';
+import { ModelProvider, type CallOptions } from '../model/model.provider.js';
 import { parseWith } from '../transport/validation.js';
 import { CallAnswer, CallInput, modelField } from './call.types.js';
-import { callOptions, type GraphqlContext } from './graphql-context.js';
 
 @InputType()
 export class DetokenizeInput extends CallInput {
@@ -34,12 +33,12 @@ export class DetokenizeResolver {
   @Query(() => DetokenizeResult, { description: "The text that the model's tokens stand for." })
   detokenize(
     @Args('input') input: DetokenizeInput,
-    @Context() context: GraphqlContext,
+    @Context('call') options: CallOptions,
   ): Promise<DetokenizeResult> {
     const { model, tokens, skipSpecialTokens } = parseWith(detokenizeInputSchema, input);
     return this.models.detokenize(
       { model: model ?? undefined, tokens, skipSpecialTokens: skipSpecialTokens ?? undefined },
-      callOptions(context),
+      options,
     );
   }
 }

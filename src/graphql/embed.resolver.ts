@@ -1,10 +1,9 @@
 import { Args, Context, Field, Float, InputType, Int, ObjectType, Query, Resolver } from '@nestjs/graphql';
 import { z } from 'zod';
 import { encoderFields, MOST_INPUTS, textField, toEncoderOptions } from '../encoders/encoder-fields.js';
-import { ModelProvider } from '../model/model.provider.js';
+import { ModelProvider, type CallOptions } from '../model/model.provider.js';
 import { parseWith } from '../transport/validation.js';
 import { EncoderAnswer, EncoderCallInput, modelField } from './call.types.js';
-import { callOptions, type GraphqlContext } from './graphql-context.js';
 
 @InputType()
 export class EmbedInput extends EncoderCallInput {
@@ -48,7 +47,7 @@ export class EmbedResolver {
   constructor(readonly models: ModelProvider) {}
 
   @Query(() => EmbedResult, { description: 'One vector for each text.' })
-  async embed(@Args('input') input: EmbedInput, @Context() context: GraphqlContext): Promise<EmbedResult> {
+  async embed(@Args('input') input: EmbedInput, @Context('call') options: CallOptions): Promise<EmbedResult> {
     const request = parseWith(embedInputSchema, input);
     const { promptTokens, ...answer } = await this.models.embed(
       {
@@ -59,7 +58,7 @@ export class EmbedResolver {
         normalize: request.normalize ?? undefined,
         ...toEncoderOptions(request),
       },
-      callOptions(context),
+      options,
     );
     return { ...answer, usage: { promptTokens } };
   }

@@ -1,7 +1,8 @@
 import { Args, Context, Query, Resolver, Subscription } from '@nestjs/graphql';
 import type { GenerationEvent, Prompt } from '../engine/types.js';
-import { ModelProvider, type ModelRequest } from '../model/model.provider.js';
+import { ModelProvider, type CallOptions, type ModelRequest } from '../model/model.provider.js';
 import { toGraphQlError } from '../transport/resident-exception.filter.js';
+import { toTimeoutMs } from '../transport/timeout-field.js';
 import { parseWith } from '../transport/validation.js';
 import {
   type ChatMessageInput,
@@ -11,7 +12,6 @@ import {
   GraphqlFinishReason,
   generateInputSchema,
 } from './generate.types.js';
-import { callOptions, type GraphqlContext } from './graphql-context.js';
 import { mapIterator } from './map-iterator.js';
 
 /** Text generation over GraphQL: as one answer, or token by token. */
@@ -24,9 +24,9 @@ export class GenerateResolver {
   })
   async generate(
     @Args('input') input: GenerateInput,
-    @Context() context: GraphqlContext,
+    @Context('call') options: CallOptions,
   ): Promise<GenerateResult> {
-    const generation = await this.models.complete(toModelRequest(input), callOptions(context));
+    const generation = await this.models.complete(toModelRequest(input), options);
     return { ...generation, finishReason: GraphqlFinishReason[generation.finishReason] };
   }
 
@@ -38,10 +38,10 @@ export class GenerateResolver {
   })
   generateStream(
     @Args('input') input: GenerateInput,
-    @Context() context: GraphqlContext,
+    @Context('call') options: CallOptions,
   ): AsyncIterableIterator<GenerateChunk> {
     let instanceId = '';
-    const events = this.models.generate(toModelRequest(input), callOptions(context));
+    const events = this.models.generate(toModelRequest(input), options);
     const map = (event: GenerationEvent): GenerateChunk | undefined => {
       if (event.type === 'start') instanceId = event.instanceId;
       return toChunk(event, instanceId);
@@ -75,7 +75,7 @@ function toModelRequest(input: GenerateInput): ModelRequest {
   const { prompt, messages, logitBias, timeout, ...fields } = parseWith(generateInputSchema, input);
   return {
     ...withoutNulls(fields),
-    ...(timeout == null ? {} : { timeoutMs: timeout * 1000 }),
+    timeoutMs: toTimeoutMs(timeout),
     prompt: toPrompt(prompt, messages),
     ...(logitBias ? { logitBias: new Map(logitBias.map(({ token, bias }) => [token, bias])) } : {}),
   };

@@ -2,26 +2,22 @@ import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Response } from 'express';
 import type { CallOptions } from '../model/model.provider.js';
-import { abortOnClose } from '../transport/abort-on-close.js';
 import { requestIdOf } from '../transport/answer-headers.js';
+import { callOptions } from '../transport/call.js';
 
 /** What resolvers get as context, whatever the transport. */
 export interface GraphqlContext {
-  /** Aborts when whoever asked is gone. */
-  readonly signal: AbortSignal;
-  /** The address of whoever asked. */
-  readonly client: string | undefined;
+  /** For whom models are called, and how long. */
+  readonly call: CallOptions;
+  /** What asked: of a WebSocket, the request that opened it. */
+  readonly request: IncomingMessage;
   /** As the answer's `x-request-id` tells it. */
   readonly requestId?: string | undefined;
 }
 
 /** Over HTTP, as one answer or as server-sent events. */
 export function httpContext(response: Response): GraphqlContext {
-  return {
-    signal: abortOnClose(response),
-    client: response.req.ip,
-    requestId: requestIdOf(response),
-  };
+  return { call: callOptions(response), request: response.req, requestId: requestIdOf(response) };
 }
 
 /** What graphql-ws keeps of a connection, and what we add to it. */
@@ -33,12 +29,9 @@ export interface SocketExtra {
 /** Over a WebSocket: many operations share one connection, and its end. */
 export function socketContext(extra: SocketExtra): GraphqlContext {
   extra.closed ??= unlimited(new AbortController());
-  return { signal: extra.closed.signal, client: extra.request.socket.remoteAddress };
-}
-
-/** Somebody waits for whatever is asked over GraphQL. */
-export function callOptions({ signal, client }: GraphqlContext): CallOptions {
-  return { signal, client, priority: 'interactive' };
+  const { request, closed } = extra;
+  const { remoteAddress } = request.socket;
+  return { call: { signal: closed.signal, client: remoteAddress, priority: 'interactive' }, request };
 }
 
 function unlimited(controller: AbortController): AbortController {

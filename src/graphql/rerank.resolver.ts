@@ -7,10 +7,9 @@ import {
   textField,
   toEncoderOptions,
 } from '../encoders/encoder-fields.js';
-import { ModelProvider } from '../model/model.provider.js';
+import { ModelProvider, type CallOptions } from '../model/model.provider.js';
 import { parseWith } from '../transport/validation.js';
 import { EncoderAnswer, EncoderCallInput, modelField } from './call.types.js';
-import { callOptions, type GraphqlContext } from './graphql-context.js';
 
 @InputType()
 export class RerankInput extends EncoderCallInput {
@@ -63,7 +62,10 @@ export class RerankResolver {
   constructor(readonly models: ModelProvider) {}
 
   @Query(() => RerankResult, { description: 'How relevant each document is to the query.' })
-  async rerank(@Args('input') input: RerankInput, @Context() context: GraphqlContext): Promise<RerankResult> {
+  async rerank(
+    @Args('input') input: RerankInput,
+    @Context('call') options: CallOptions,
+  ): Promise<RerankResult> {
     const request = parseWith(rerankInputSchema, input);
     const { documents } = request;
     const { promptTokens, scores, ...answer } = await this.models.rerank(
@@ -74,7 +76,7 @@ export class RerankResolver {
         rawScores: request.rawScores ?? undefined,
         ...toEncoderOptions(request),
       },
-      callOptions(context),
+      options,
     );
     const results = documents
       .map((document, index) => ({ index, score: scores[index] as number, document }))

@@ -9,6 +9,7 @@ import {
   type RequestParams,
   type Response as SseAnswer,
 } from 'graphql-sse';
+import { mayBeForged } from '../transport/same-origin.js';
 import { refusal, sendAnswer, subscribeTellingErrors } from './event-stream.js';
 import { httpContext } from './graphql-context.js';
 import { OperationCheck, withInputCodes } from './limits.js';
@@ -52,10 +53,12 @@ export class StreamController {
   async #answer(response: Response): Promise<void> {
     const request = response.req;
     if (!request.accepts(EVENT_STREAM)) {
-      const error = new GraphQLError(`Send Accept: ${EVENT_STREAM}.`, {
-        extensions: { code: 'BAD_REQUEST' },
-      });
-      return sendAnswer(response, refusal(406, [error]));
+      return sendAnswer(response, refusal(406, [badRequest(`Send Accept: ${EVENT_STREAM}.`)]));
+    }
+    if (request.method === 'GET' && mayBeForged(request)) {
+      const message =
+        'A GET that any page could send is refused: use POST, or send apollo-require-preflight: true.';
+      return sendAnswer(response, refusal(403, [badRequest(message)]));
     }
     const answer = await this.#handle({
       method: request.method,
@@ -84,4 +87,8 @@ export class StreamController {
       contextValue: { ...httpContext(response) },
     };
   }
+}
+
+function badRequest(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' } });
 }

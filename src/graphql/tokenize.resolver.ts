@@ -1,10 +1,9 @@
 import { Args, Context, Field, InputType, Int, ObjectType, Query, Resolver } from '@nestjs/graphql';
 import { z } from 'zod';
 import type { Token } from '../engine/encoder-types.js';
-import { ModelProvider } from '../model/model.provider.js';
+import { ModelProvider, type CallOptions } from '../model/model.provider.js';
 import { parseWith } from '../transport/validation.js';
 import { CallAnswer, CallInput, modelField } from './call.types.js';
-import { callOptions, type GraphqlContext } from './graphql-context.js';
 
 @InputType()
 export class TokenizeInput extends CallInput {
@@ -53,12 +52,12 @@ export class TokenizeResolver {
   @Query(() => TokenizeResult, { description: "The text in the model's tokens." })
   async tokenize(
     @Args('input') input: TokenizeInput,
-    @Context() context: GraphqlContext,
+    @Context('call') options: CallOptions,
   ): Promise<TokenizeResult> {
     const { model, text, addSpecialTokens } = parseWith(tokenizeInputSchema, input);
     const answer = await this.models.tokenize(
       { model: model ?? undefined, text, addSpecialTokens: addSpecialTokens ?? undefined },
-      callOptions(context),
+      options,
     );
     return { ...answer, count: answer.tokens.length };
   }

@@ -11,6 +11,11 @@ export interface ModelModuleOptions {
   /** The models to keep resident. The first is the default of requests that name none. */
   readonly models: readonly ResidentModelOptions[];
   readonly hub: HubOptions;
+  /**
+   * The program that holds a model, started by Node with an IPC channel (`engine/protocol.ts`); default: ours. For tests that need
+   * an engine whose answers and deaths they choose.
+   */
+  readonly engineEntry?: string;
   /** How long a shutdown waits for generations in flight, in seconds. */
   readonly drainSeconds: number;
 }

@@ -72,7 +72,7 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
   readonly #drainMs: number;
   #draining: Promise<void> | undefined;
 
-  constructor(@Inject(MODULE_OPTIONS_TOKEN) { models, hub, drainSeconds }: ModelModuleOptions) {
+  constructor(@Inject(MODULE_OPTIONS_TOKEN) { models, hub, drainSeconds, engineEntry }: ModelModuleOptions) {
     const log = {
       info: (message: string) => this.#log.log(message),
       warn: (message: string) => this.#log.warn(message),
@@ -82,7 +82,7 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
     this.#models = new Map(
       models.map(({ load, ...spec }) => [
         spec.name,
-        { options: { load, ...spec }, engine: new EngineSupervisor({ spec, hub, log }) },
+        { options: { load, ...spec }, engine: new EngineSupervisor({ spec, hub, log, engineEntry }) },
       ]),
     );
   }

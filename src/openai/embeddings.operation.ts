@@ -26,8 +26,11 @@ export const embeddingOperation: Operation<typeof embeddingRequestSchema, Embedd
   },
 };
 
+/** Without the iterator of a spread, which takes ten times as long. */
 function toNumbers(vector: Float32Array): number[] {
-  return [...vector];
+  const numbers: number[] = [];
+  for (let i = 0; i < vector.length; i++) numbers.push(vector[i] as number);
+  return numbers;
 }
 
 /** Little-endian, wherever the server runs. */

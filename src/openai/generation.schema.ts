@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ModelRequest } from '../model/model.provider.js';
 import type { Constraint, Prompt } from '../engine/types.js';
+import { timeoutField, toTimeoutMs } from '../transport/timeout-field.js';
 import { unsupportedField } from '../transport/validation.js';
 
 /** What is added to the logit of a token. */
@@ -25,8 +26,8 @@ export const samplingFields = {
   stop_token_ids: z.array(z.int().min(0)).max(64).nullish(),
   min_tokens: z.int().min(0).nullish(),
   ignore_eos: z.boolean().nullish(),
-  /** In seconds, from when the request came; ours. */
-  timeout: z.number().positive().max(86_400).nullish(),
+  /** Ours. */
+  timeout: timeoutField,
   stop: z
     .union([z.string().min(1), stopListField], 'must be a string or up to 4 strings, none empty')
     .nullish(),
@@ -86,7 +87,7 @@ export function toModelRequests(
     stopTokenIds: fields.stop_token_ids ?? undefined,
     minTokens: fields.min_tokens ?? undefined,
     ignoreEos: fields.ignore_eos ?? undefined,
-    timeoutMs: fields.timeout == null ? undefined : fields.timeout * 1000,
+    timeoutMs: toTimeoutMs(fields.timeout),
     logprobs,
     constraint,
     echo: echo === true ? true : undefined,

@@ -20,6 +20,9 @@ export function toErrorAnswer(exception: unknown): ErrorAnswer {
   if (exception instanceof ResidentError) {
     return answer(statusOf(exception.code), exception.code, exception.message, exception.param);
   }
+  // thrown by us within the body parser, which gives it a status of its own
+  if (exception instanceof HttpException && exception.cause instanceof ResidentError)
+    return toErrorAnswer(exception.cause);
   if (exception instanceof HttpException) return fromHttpException(exception);
   return answer(500, 'internal_error', 'The server failed on this request. Its log says why.');
 }

@@ -1,6 +1,13 @@
-import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import {
+  Catch,
+  MethodNotAllowedException,
+  NotFoundException,
+  type ArgumentsHost,
+  type ExceptionFilter,
+} from '@nestjs/common';
 import type { Response } from 'express';
 import { GraphQLError } from 'graphql';
+import { allowedMethods } from './allowed-methods.js';
 import { requestIdOf } from './answer-headers.js';
 import { RETRY_AFTER_SECONDS, type ErrorAnswer } from './error-envelope.js';
 import { reportFailure } from './report-failure.js';
@@ -15,7 +22,8 @@ export class ResidentExceptionFilter implements ExceptionFilter {
       return toGraphQlError(exception, reportFailure(exception, context?.requestId));
     }
     const response = host.switchToHttp().getResponse<Response>();
-    sendError(response, reportFailure(exception, requestIdOf(response)));
+    const failure = exception instanceof NotFoundException ? withAllow(exception, response) : exception;
+    sendError(response, reportFailure(failure, requestIdOf(response)));
     return undefined;
   }
 }
@@ -31,6 +39,16 @@ export function toGraphQlError(
   return new GraphQLError(message, {
     extensions: { code, ...(param === null ? {} : { param: camelCase(param) }) },
   });
+}
+
+/** Nest says "not found" also of a path that another method is served on: then the answer names the methods. */
+function withAllow(exception: NotFoundException, response: Response): Error {
+  const { req: request } = response;
+  const methods = allowedMethods(request);
+  if (methods.length === 0 || methods.includes(request.method)) return exception;
+  const allow = methods.join(', ');
+  response.setHeader('Allow', allow);
+  return new MethodNotAllowedException(`${request.path} takes ${allow}, not ${request.method}.`);
 }
 
 function sendError(response: Response, { status, error }: ErrorAnswer): void {

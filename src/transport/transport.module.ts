@@ -30,6 +30,8 @@ export class TransportModule implements NestModule, OnModuleInit {
       trackRequest(request, response);
       done();
     });
+    // Express would hash every answer, vectors and all, for caches that none of them may go into
+    this.#host.httpAdapter.getInstance().disable('etag');
     const server: Server = this.#host.httpAdapter.getHttpServer();
     server.on('clientError', refuseUnparsable);
   }

@@ -47,9 +47,11 @@ export function validationPipe(): StandardSchemaValidationPipe {
 }
 
 /**
+ * For what isn't the body of a REST request, which the pipe sees.
  * @throws InvalidRequestError naming the first field at fault
  */
 export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  checkBody(value);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw toInvalidRequest(result.error.issues);

@@ -2,17 +2,22 @@ import { HumanMessage, SystemMessage } from '@langchain/core/messages';
 import { ChatOpenAI, OpenAI, OpenAIEmbeddings } from '@langchain/openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ModelProvider } from '../../src/index.js';
-import { startApp, type TestApp } from '../support/app.js';
-import { startRestOverFake, type FakeRest } from '../support/fake-encoders.js';
+import { startApp, testConfig, type TestApp } from '../support/app.js';
+import { EncoderFolders } from '../support/encoders.js';
+import { TALES } from '../support/models.js';
 import { until } from '../support/server.js';
 
 /** LangChain's classes for OpenAI, unmodified. */
+const folders = new EncoderFolders();
 let server: TestApp;
-let encoders: FakeRest;
 beforeAll(async () => {
-  [server, encoders] = await Promise.all([startApp(), startRestOverFake()]);
+  const source = await folders.embedding('mini');
+  server = await startApp(testConfig([TALES, { name: 'mini', source, task: 'feature-extraction' }]));
 });
-afterAll(() => Promise.all([server.close(), encoders.app.close()]));
+afterAll(async () => {
+  await server.close();
+  folders.dispose();
+});
 
 const of = (url: string) => ({
   apiKey: 'none',
@@ -75,12 +80,14 @@ describe('OpenAI', () => {
 });
 
 describe('OpenAIEmbeddings', () => {
-  it('embeds documents and a query', async () => {
-    const embeddings = new OpenAIEmbeddings({ ...of(encoders.url), model: 'm', dimensions: 2 });
-    expect(await embeddings.embedDocuments(['a', 'b'])).toEqual([
-      [0.125, expect.closeTo(0.125 - 1 / 3, 6) as number],
-      [0.25, expect.closeTo(0.25 - 1 / 3, 6) as number],
-    ]);
-    expect(await embeddings.embedQuery('a')).toHaveLength(2);
+  it('embeds documents and a query, as the provider does', async () => {
+    const embeddings = new OpenAIEmbeddings({ ...of(server.url), model: 'mini', dimensions: 8 });
+    const inputs = ['a king', 'a queen and her daughter'];
+    const own = await server.app.get(ModelProvider).embed({ inputs, dimensions: 8 });
+    const expected = own.embeddings.map((vector) =>
+      Array.from(vector, (value) => expect.closeTo(value, 5) as number),
+    );
+    expect(await embeddings.embedDocuments(inputs)).toEqual(expected);
+    expect(await embeddings.embedQuery('a king')).toEqual(expected[0]);
   });
 });

@@ -1,5 +1,8 @@
 import OpenAI, { BadRequestError } from 'openai';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ModelProvider } from '../../src/index.js';
+import { startApp, testConfig, type TestApp } from '../support/app.js';
+import { EncoderFolders, TINY } from '../support/encoders.js';
 import { startRestOverFake, type FakeRest } from '../support/fake-encoders.js';
 import { INSTANCE } from '../support/fake-models.js';
 
@@ -48,5 +51,48 @@ it('throws its own error', async () => {
     code: 'invalid_value',
     param: 'input',
     requestID: expect.any(String) as string,
+  });
+});
+
+describe('over a model', () => {
+  const folders = new EncoderFolders();
+  let app: TestApp;
+  let real: OpenAI;
+  beforeAll(async () => {
+    const source = await folders.embedding('mini');
+    app = await startApp(testConfig([{ name: 'mini', source, task: 'feature-extraction' }]));
+    real = new OpenAI({ baseURL: `${app.url}/v1`, apiKey: 'none', maxRetries: 0 });
+  });
+  afterAll(async () => {
+    await app.close();
+    folders.dispose();
+  });
+
+  it.each([undefined, 'float'] as const)(
+    'embeds as the provider does, encoding_format %s',
+    async (format) => {
+      const inputs = ['a king', 'a queen and her daughter'];
+      const { embeddings, promptTokens } = await app.app.get(ModelProvider).embed({ inputs });
+      const { data, usage } = await real.embeddings.create({
+        model: 'mini',
+        input: inputs,
+        ...(format ? { encoding_format: format } : {}),
+      });
+      expect(usage).toEqual({ prompt_tokens: promptTokens, total_tokens: promptTokens });
+      expect(data.map(({ index, embedding }) => ({ index, embedding: [...embedding] }))).toEqual(
+        embeddings.map((vector, index) => ({
+          index,
+          embedding: Array.from(vector, (value) => expect.closeTo(value, 5) as number),
+        })),
+      );
+      expect(Math.hypot(...(data[0]?.embedding ?? []))).toBeCloseTo(1, 5);
+    },
+  );
+
+  it('is told the code and the field of what is refused', async () => {
+    const refused = real.embeddings.create({ model: 'mini', input: 'a '.repeat(TINY.context + 1) });
+    await expect(refused).rejects.toMatchObject({ code: 'context_length_exceeded', param: 'input' });
+    const wide = real.embeddings.create({ model: 'mini', input: 'a', dimensions: TINY.hidden + 1 });
+    await expect(wide).rejects.toMatchObject({ code: 'invalid_value', param: 'dimensions' });
   });
 });

@@ -105,6 +105,23 @@ describe('bad requests for completions', () => {
     expect(answer.body).toMatchObject({ error: { code: 'not_found', type: 'invalid_request_error' } });
   });
 
+  it.each([
+    ['GET', '/v1/completions', 'POST'],
+    ['POST', '/v1/models/tales', 'GET, HEAD'],
+    ['DELETE', '/v1/models', 'GET, HEAD'],
+  ])('%s on %s is 405 and tells the methods', async (method, path, allow) => {
+    const answer = await post(`${fake.url}${path}`, undefined, { method });
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get('allow')).toBe(allow);
+    expect(answer.body).toMatchObject({
+      error: {
+        code: 'method_not_allowed',
+        type: 'invalid_request_error',
+        message: `${path} takes ${allow}, not ${method}.`,
+      },
+    });
+  });
+
   it('what the model refuses keeps its code', async () => {
     fake.models.script = () =>
       failingAfter(new InvalidRequestError('context_length_exceeded', 'too long', { param: 'prompt' }));

@@ -83,7 +83,7 @@ describe('POST /v1/rerank', () => {
 
 describe('POST /v1/classify', () => {
   it('gives every label of each text, the best first', async () => {
-    const { status, body } = await send('classify', { inputs: ['a', 'b'] });
+    const { status, body } = await send('classify', { input: ['a', 'b'] });
     expect(status).toBe(200);
     expect(classifyAnswerSchema.parse(body)).toMatchObject({
       data: [
@@ -110,20 +110,12 @@ describe('POST /v1/classify', () => {
   it.each([
     [{ inputs: 'a' }, ['a']],
     [{ input: 'a' }, ['a']],
-    [{ inputs: ['a', 'b'] }, ['a', 'b']],
+    [{ input: ['a', 'b'] }, ['a', 'b']],
+    // as text-embeddings-inference reads them
+    [{ inputs: ['a'] }, ['a']],
+    [{ inputs: ['a', 'b'] }, [{ text: 'a', pair: 'b' }]],
     [{ inputs: [['a', 'b']] }, [{ text: 'a', pair: 'b' }]],
-    [
-      {
-        input: [
-          ['a', 'b'],
-          ['c', 'd'],
-        ],
-      },
-      [
-        { text: 'a', pair: 'b' },
-        { text: 'c', pair: 'd' },
-      ],
-    ],
+    [{ inputs: [['a'], ['b', 'c']] }, ['a', { text: 'b', pair: 'c' }]],
   ])('reads %j', async (fields, inputs) => {
     expect(await send('classify', { ...fields, raw_scores: true })).toMatchObject({ status: 200 });
     expect(fake.models.calls).toMatchObject([{ kind: 'classify', request: { inputs, rawScores: true } }]);
@@ -133,7 +125,9 @@ describe('POST /v1/classify', () => {
     ['no inputs', {}, 'missing_required_parameter', 'inputs'],
     ['both names', { inputs: 'a', input: 'a' }, 'invalid_value', 'input'],
     ['a triple', { inputs: [['a', 'b', 'c']] }, 'invalid_value', 'inputs'],
-    ['texts beside pairs', { inputs: ['a', ['b', 'c']] }, 'invalid_value', 'inputs'],
+    ['three texts as a pair', { inputs: ['a', 'b', 'c'] }, 'invalid_value', 'inputs'],
+    ['bare texts beside pairs', { inputs: ['a', ['b', 'c']] }, 'invalid_value', 'inputs'],
+    ['pairs as texts', { input: [['a', 'b']] }, 'invalid_value', 'input'],
     ['an empty text', { inputs: '' }, 'invalid_value', 'inputs'],
     [
       'another direction',

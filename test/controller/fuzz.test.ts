@@ -129,11 +129,16 @@ it('refuses other methods', async () => {
   for (const path of [...ENDPOINTS, '/v1/models', '/openapi.json', '/docs', '/']) {
     for (const method of ['PUT', 'PATCH', 'DELETE']) {
       const response = await send(path, { method, headers: JSON_TYPE, body: '{}' });
-      expect(response.status).toBe(404);
+      expect({ path, status: response.status }).toEqual({ path, status: path === '/' ? 404 : 405 });
       await expectSane(response);
     }
   }
-  for (const path of ENDPOINTS) await expectSane(await send(path, { method: 'GET' }));
+  for (const path of ENDPOINTS) {
+    const response = await send(path, { method: 'GET' });
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('POST');
+    await expectSane(response);
+  }
 });
 
 it.each([
@@ -205,6 +210,7 @@ it.each(['1', '-1', '""', '{}', '[]'])('refuses 10 MB of %s in any field, at onc
     // token ids are what embeddings take
     if (path === '/v1/embeddings' && name === 'input' && item === '1') continue;
     const rest = JSON.stringify({ ...VALID_BODIES[path], [name]: undefined }).slice(1, -1);
+    const before = process.cpuUsage();
     const response = await fetch(large.url + path, {
       method: 'POST',
       headers: JSON_TYPE,
@@ -212,7 +218,8 @@ it.each(['1', '-1', '""', '{}', '[]'])('refuses 10 MB of %s in any field, at onc
       signal: AbortSignal.timeout(HANGS_AFTER_MS),
     });
     expect({ path, name, status: response.status }).toEqual({ path, name, status: 400 });
-    expect(Number(response.headers.get('openai-processing-ms'))).toBeLessThan(2000);
+    // the client's part included; of the processor, not by the clock: others may have it meanwhile
+    expect(process.cpuUsage(before).user).toBeLessThan(2e6);
     await expectSane(response);
   }
   await large.app.close();

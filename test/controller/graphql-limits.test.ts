@@ -114,7 +114,7 @@ describe('by default', () => {
   ])('there is %s', async (code, text) => {
     // through the event stream by GET: the fake's body limit is small
     const search = new URLSearchParams({ query: text });
-    const headers = { accept: 'text/event-stream' };
+    const headers = { accept: 'text/event-stream', 'apollo-require-preflight': 'true' };
     const answer = await (await fetch(`${open.url}/graphql/stream?${search.toString()}`, { headers })).text();
     expect(answer).toContain(`"code":"${code}"`);
   });

@@ -43,7 +43,7 @@ describe('/graphql/stream', () => {
 
   it('and by GET, as an EventSource asks', async () => {
     const search = new URLSearchParams({ query: STREAM, variables: JSON.stringify(request.variables) });
-    const headers = { accept: `${EVENT_STREAM}, */*;q=0.1` };
+    const headers = { accept: `${EVENT_STREAM}, */*;q=0.1`, 'sec-fetch-site': 'same-origin' };
     const response = await fetch(`${fake.url}/graphql/stream?${search.toString()}`, { headers });
     expect(await readResults(response)).toEqual([piece('Hello'), piece(' world'), end]);
   });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EmbeddingResult, ModelProvider } from '../../src/index.js';
 import { EncoderFolders, TINY, dispose, provide } from '../support/encoders.js';
 import { startHub } from '../support/hub.js';
@@ -18,13 +18,14 @@ beforeAll(async () => {
 });
 afterAll(() => folders.dispose());
 
+/** One engine for all of them: the last one kills it. */
 describe('under load', () => {
-  beforeEach(async () => {
+  beforeAll(async () => {
     models = await provide([
       { name: 'slow', source, task: 'feature-extraction', threads: 1, batchTokens: 512, maxQueue: 64 },
     ]);
   });
-  afterEach(() => dispose(models));
+  afterAll(() => dispose(models));
 
   it('a call that is cancelled ends at once, and its work too', async () => {
     const aborter = new AbortController();
@@ -43,7 +44,7 @@ describe('under load', () => {
   });
 
   it('people do not wait for a batch, nor a batch for ever', async () => {
-    const batch = models.embed({ inputs: Array<string>(200).fill(LONG) }, { priority: 'background' });
+    const batch = models.embed({ inputs: Array<string>(100).fill(LONG) }, { priority: 'background' });
     let batchDone = false;
     void batch.then(() => (batchDone = true));
     await sleep(100);
@@ -52,11 +53,11 @@ describe('under load', () => {
     );
     expect(batchDone).toBe(false);
     expect(people).toHaveLength(8);
-    expect((await batch).embeddings).toHaveLength(200);
+    expect((await batch).embeddings).toHaveLength(100);
   });
 
   it('a long list of inputs does not hold up a short one', async () => {
-    const long = models.embed({ inputs: Array<string>(200).fill(LONG) });
+    const long = models.embed({ inputs: Array<string>(100).fill(LONG) });
     let longDone = false;
     void long.then(() => (longDone = true));
     await sleep(100);
@@ -122,16 +123,20 @@ it('a model of the hub has the settings of its files, and keeps them', async () 
   const cacheDir = join(folders.root, 'cache');
   const hub = await startHub('owner/hub', folder);
   const spec = { name: 'hub', source: 'owner/hub', task: 'feature-extraction' } as const;
-  const asked = () => hub.requests.filter((request) => /modules|sentence/.test(request)).length;
+  const where = { endpoint: hub.url, cacheDir };
+  const expectLoaded = async (): Promise<void> => {
+    const provider = await provide([spec], where);
+    expect(provider.describe('hub')).toMatchObject({ dtype: 'fp32', promptNames: ['query'] });
+    await dispose(provider);
+  };
   try {
-    for (let load = 0; load < 2; load++) {
-      const provider = await provide([spec], { endpoint: hub.url, cacheDir });
-      expect(provider.describe('hub')).toMatchObject({ promptNames: ['query'] });
-      await dispose(provider);
-      // also that a file isn't there is asked for once
-      expect(asked()).toBe(3);
-    }
+    await expectLoaded();
+    expect(hub.requests.filter((request) => /modules|sentence/.test(request))).toHaveLength(3);
   } finally {
     await hub.close();
   }
+  // from here on without a network: that a file isn't there is known, too
+  await expectLoaded();
+  const other = provide([{ ...spec, dtype: 'q8' }], where);
+  await expect(other).rejects.toThrow("can't be had from");
 });

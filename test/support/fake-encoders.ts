@@ -21,6 +21,7 @@ import {
   type TokenizeRequest,
   type TokenizeResult,
 } from '../../src/index.js';
+import { jsonBodyOptions } from '../../src/transport/check-body.js';
 import { FakeModels, INSTANCE } from './fake-models.js';
 
 const FACTS = { instanceId: INSTANCE, timing: { queueMs: 1.25, inferenceMs: 20 } };
@@ -126,7 +127,7 @@ export async function startRestOverFake(
     forceCloseConnections: true,
     logger: false,
   });
-  app.useBodyParser('json', { limit: bodyLimit });
+  app.useBodyParser('json', jsonBodyOptions(bodyLimit));
   await app.listen(0, '127.0.0.1');
   return { app, models, url: await app.getUrl() };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   parseEncoderConfig,
+  readActivation,
   readEmbeddingSettings,
   readLabels,
   readMaxTokens,
@@ -26,7 +27,7 @@ function settings(files: Record<string, unknown>, spec: Partial<ModelSpec> = {})
 
 describe('pooling', () => {
   it('is the mean, of length 1, if the files say nothing', async () => {
-    expect(await settings({})).toMatchObject({ pooling: 'mean', normalize: true, hasDense: false });
+    expect(await settings({})).toMatchObject({ pooling: 'mean', normalize: true, layers: [] });
   });
 
   it.each([
@@ -43,6 +44,20 @@ describe('pooling', () => {
     const files = { 'modules.json': MODULES, '1_Pooling/config.json': { pooling_mode_max_tokens: true } };
     await expect(settings(files)).rejects.toThrow('pools by pooling_mode_max_tokens, which is not supported');
     expect(await settings(files, { pooling: 'cls' })).toMatchObject({ pooling: 'cls' });
+  });
+
+  it('that leaves prompts out is refused', async () => {
+    const config = { pooling_mode_mean_tokens: true, include_prompt: false };
+    const files = { 'modules.json': MODULES, '1_Pooling/config.json': config };
+    await expect(settings(files)).rejects.toThrow('pools by pooling_mode_mean_tokens without the prompt');
+  });
+});
+
+it('names layers that only a graph can hold', async () => {
+  const more = ['sentence_transformers.models.LayerNorm', 'custom.Dense'].map((type) => ({ type, path: '' }));
+  expect(await settings({ 'modules.json': [...MODULES, ...more, NORMALIZE] })).toMatchObject({
+    layers: ['LayerNorm', 'Dense'],
+    normalize: true,
   });
 });
 
@@ -99,4 +114,15 @@ describe('the most tokens', () => {
 it('names labels as config.json does, else by number', () => {
   expect(readLabels(parseEncoderConfig({ id2label: { 0: 'no', 1: 'yes' } }), 2)).toEqual(['no', 'yes']);
   expect(readLabels(parseEncoderConfig({}), 2)).toEqual(['LABEL_0', 'LABEL_1']);
+});
+
+it.each([
+  ['regression', 1, 'raw'],
+  ['regression', 3, 'raw'],
+  ['multi_label_classification', 3, 'sigmoid'],
+  ['single_label_classification', 3, 'softmax'],
+  [undefined, 1, 'sigmoid'],
+  [null, 3, 'softmax'],
+] as const)('scores of %s with %i labels: %s', (problem_type, count, activation) => {
+  expect(readActivation(parseEncoderConfig({ problem_type }), count)).toBe(activation);
 });

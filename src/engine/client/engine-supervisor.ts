@@ -35,6 +35,8 @@ export interface SupervisorOptions {
   readonly spec: ModelSpec;
   readonly hub: HubOptions;
   readonly log: EngineLog;
+  /** The program that holds the model; default: ours. */
+  readonly engineEntry?: string | undefined;
   /** Makes the process; default: a real one. */
   readonly createProcess?: (onOutput: (line: string) => void) => Engine;
 }
@@ -172,7 +174,7 @@ export class EngineSupervisor {
     this.#info = undefined;
     log.info(`loading '${this.spec.name}' from ${this.spec.source}`);
     const onOutput = (line: string): void => log.debug(`engine '${this.spec.name}': ${line}`);
-    const engine = this.#options.createProcess?.(onOutput) ?? createProcess(this.spec, onOutput);
+    const engine = this.#options.createProcess?.(onOutput) ?? createProcess(this.#options, onOutput);
     this.#process = engine;
     void engine.exited.then((how) => this.#exited(engine, how));
     try {
@@ -284,6 +286,10 @@ export class EngineSupervisor {
   }
 }
 
-function createProcess({ stepLimitSeconds: limit }: ModelSpec, onOutput: (line: string) => void): Engine {
-  return new EngineProcess({ onOutput, keepRetriable: true, stepLimitMs: limit && limit * 1000 });
+function createProcess(
+  { spec: { stepLimitSeconds: limit }, engineEntry: entry }: SupervisorOptions,
+  onOutput: (line: string) => void,
+): Engine {
+  const stepLimitMs = limit && limit * 1000;
+  return new EngineProcess({ onOutput, keepRetriable: true, stepLimitMs, entry });
 }

@@ -29,7 +29,8 @@ export type EncoderTask =
   | {
       readonly task: 'text-classification';
       readonly labels: readonly string[];
-      readonly activation: Exclude<Activation, 'raw'>;
+      /** Unless the request asks for logits. */
+      readonly activation: Activation;
     }
   | { readonly task: 'reranking' };
 

@@ -3,7 +3,7 @@ import { halfToFloat } from '../half-float.js';
 import { int64 } from '../int64-tensor.js';
 import type { Pooling } from '../types.js';
 import type { EncoderModel, EncoderRow } from './encoder-model.js';
-import { copy, poolRow } from './vectors.js';
+import { poolRow } from './vectors.js';
 
 /** What is read of a pass. */
 export type EncoderOutput =
@@ -36,10 +36,15 @@ export class OnnxEncoderModel implements EncoderModel {
     if (!tensor) throw new Error(`the graph has no output '${output.name}'`);
     const values = numbersOf(tensor);
     const size = tensor.dims.at(-1) ?? 0;
-    if (output.kind === 'rows') return rows.map((_, row) => copy(values, row * size, size));
-    return rows.map(({ tokens: { length } }, row) =>
-      poolRow(values, { row, width, size, length }, output.pooling),
+    const vectors = rows.map(({ tokens: { length } }, row) =>
+      output.kind === 'rows'
+        ? values.slice(row * size, (row + 1) * size)
+        : poolRow(values, { row, width, size, length }, output.pooling),
     );
+    // half precision overflows; JSON has no word for it
+    if (!vectors.every((vector) => vector.every(Number.isFinite)))
+      throw new Error('its output is not finite; another dtype may do');
+    return vectors;
   }
 
   #feed(name: string, rows: readonly EncoderRow[], width: number): Tensor {
@@ -100,7 +105,7 @@ function fill(set: SetValue, from: number, to: number): void {
 }
 
 /** Half-precision numbers are a `Float16Array` where there is that class, else their bits. */
-function numbersOf({ type, data }: Tensor): ArrayLike<number> {
+function numbersOf({ type, data }: Tensor): Float32Array {
   if (data instanceof Float32Array) return data;
   if (type !== 'float16') throw new Error(`the graph's output is ${type}, not floating-point numbers`);
   return data instanceof Uint16Array

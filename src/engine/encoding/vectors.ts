@@ -7,16 +7,16 @@ import type { Pooling } from '../types.js';
  * @param length tokens of this row, at least 1, at most `width`: what is behind them is padding
  */
 export function poolRow(
-  states: ArrayLike<number>,
+  states: Float32Array,
   { row, width, size, length }: { row: number; width: number; size: number; length: number },
   pooling: Pooling,
 ): Float32Array {
   const start = row * width * size;
   switch (pooling) {
     case 'cls':
-      return copy(states, start, size);
+      return states.slice(start, start + size);
     case 'last':
-      return copy(states, start + (length - 1) * size, size);
+      return states.slice(start + (length - 1) * size, start + length * size);
     case 'mean':
       return meanOf(states, start, size, length);
     default:
@@ -24,19 +24,12 @@ export function poolRow(
   }
 }
 
-function meanOf(states: ArrayLike<number>, start: number, size: number, length: number): Float32Array {
+function meanOf(states: Float32Array, start: number, size: number, length: number): Float32Array {
   const sums = new Float64Array(size);
   for (let token = 0, at = start; token < length; token++) {
     for (let i = 0; i < size; i++) sums[i] = (sums[i] as number) + (states[at++] as number);
   }
   return Float32Array.from(sums, (sum) => sum / length);
-}
-
-/** A part of a list of numbers, on its own. */
-export function copy(from: ArrayLike<number>, start: number, size: number): Float32Array {
-  const part = new Float32Array(size);
-  for (let i = 0; i < size; i++) part[i] = from[start + i] as number;
-  return part;
 }
 
 /** Of length 1; a vector of zeros stays one. */

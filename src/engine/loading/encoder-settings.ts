@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
+import type { Activation } from '../encoding/vectors.js';
 import { ModelLoadError } from '../errors.js';
 import type { ModelSpec, Pooling } from '../types.js';
 import type { ReadModelJson } from './model-json.js';
@@ -12,15 +13,18 @@ export interface EmbeddingSettings {
   readonly defaultPrompt: string | undefined;
   /** Most tokens of one input; undefined: not said. */
   readonly maxTokens: number | undefined;
-  /** Behind the pooling come layers that only the graph itself can hold. */
-  readonly hasDense: boolean;
+  /** Layers besides the pooling that only the graph itself can hold, like `Dense`. */
+  readonly layers: readonly string[];
 }
 
 // what is missing or odd in a model's files counts as not said
 const modulesSchema = z.array(z.object({ type: z.string(), path: z.string().catch('') })).catch([]);
 const poolingSchema = z
-  .looseObject({ pooling_mode: z.string().optional().catch(undefined) })
-  .catch({ pooling_mode: undefined });
+  .looseObject({
+    pooling_mode: z.string().optional().catch(undefined),
+    include_prompt: z.boolean().optional().catch(undefined),
+  })
+  .catch({});
 const promptsSchema = z
   .object({
     prompts: z.record(z.string(), z.string()).catch({}),
@@ -31,6 +35,8 @@ const sentenceSchema = z
   .object({ max_seq_length: z.number().int().positive().nullish().catch(undefined) })
   .catch({ max_seq_length: undefined });
 
+/** What of sentence-transformers is done outside the graph. */
+const KNOWN_MODULES: ReadonlySet<string> = new Set(['Transformer', 'Pooling', 'Normalize']);
 /** How sentence-transformers calls what is understood here, in both of its spellings. */
 const POOLING_NAMES: Readonly<Record<string, Pooling>> = {
   pooling_mode_mean_tokens: 'mean',
@@ -51,18 +57,19 @@ export async function readEmbeddingSettings(
   read: ReadModelJson,
 ): Promise<EmbeddingSettings> {
   const modules = modulesSchema.parse((await read('modules.json')) ?? []);
-  const has = (type: string): boolean => modules.some((module) => module.type.endsWith(`.${type}`));
+  // sentence_transformers.models.Pooling
+  const types = modules.map(({ type }) => type.slice(type.lastIndexOf('.') + 1));
   const { prompts, default_prompt_name: defaultPrompt } = promptsSchema.parse(
     (await read('config_sentence_transformers.json')) ?? {},
   );
   const all = new Map(Object.entries({ ...prompts, ...spec.prompts }));
   return {
     pooling: spec.pooling ?? (await readPooling(spec, modules, read)),
-    normalize: spec.normalize ?? (modules.length === 0 || has('Normalize')),
+    normalize: spec.normalize ?? (types.length === 0 || types.includes('Normalize')),
     prompts: all,
     defaultPrompt: defaultPrompt && all.has(defaultPrompt) ? defaultPrompt : undefined,
     maxTokens: await readSentenceLength(read),
-    hasDense: has('Dense'),
+    layers: types.filter((type) => !KNOWN_MODULES.has(type)),
   };
 }
 
@@ -86,9 +93,10 @@ async function readPooling(
   const asked = config.pooling_mode === undefined ? flags.map(([key]) => key) : [config.pooling_mode];
   const [name = 'mean', ...more] = asked;
   const pooling = POOLING_NAMES[name];
-  if (pooling && more.length === 0) return pooling;
+  const without = config.include_prompt === false ? ' without the prompt' : '';
+  if (pooling && more.length === 0 && !without) return pooling;
   throw new ModelLoadError(
-    `'${source}' pools by ${asked.join(' and ')}, which is not supported. Set pooling to mean, cls or last if that is meant.`,
+    `'${source}' pools by ${asked.join(' and ') || name}${without}, which is not supported. Set pooling to mean, cls or last if that is meant.`,
   );
 }
 
@@ -140,4 +148,10 @@ function positionsOf(config: EncoderConfig): number | undefined {
 /** In the order of the logits. */
 export function readLabels({ id2label }: EncoderConfig, count: number): string[] {
   return Array.from({ length: count }, (_, i) => id2label?.[String(i)] ?? `LABEL_${i}`);
+}
+
+/** As the pipeline of Transformers has it: what a regression says isn't a probability. */
+export function readActivation({ problem_type: problem }: EncoderConfig, count: number): Activation {
+  if (problem === 'regression') return 'raw';
+  return count === 1 || problem === 'multi_label_classification' ? 'sigmoid' : 'softmax';
 }

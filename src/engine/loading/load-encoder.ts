@@ -16,6 +16,7 @@ import type { LoadReport } from '../protocol.js';
 import type { ModelSpec, Task } from '../types.js';
 import {
   parseEncoderConfig,
+  readActivation,
   readEmbeddingSettings,
   readLabels,
   readMaxTokens,
@@ -117,13 +118,14 @@ function outputOf(
   const states = has('last_hidden_state') ?? has('token_embeddings');
   const whole = has('sentence_embedding');
   // what comes behind the pooling is in the graph, or nowhere
-  if (whole && (embedding.hasDense || !states)) return { kind: 'rows', name: whole };
-  if (embedding.hasDense)
+  const { layers, pooling } = embedding;
+  if (whole && (layers.length > 0 || !states)) return { kind: 'rows', name: whole };
+  if (layers.length > 0)
     throw notAnEncoder(
       spec,
-      "it has a dense layer behind its pooling, which isn't in its graph: export it with sentence_embedding",
+      `its modules.json names ${layers.join(', ')}, which its graph does not hold: export it with sentence_embedding`,
     );
-  if (states) return { kind: 'tokens', name: states, pooling: embedding.pooling };
+  if (states) return { kind: 'tokens', name: states, pooling };
   throw notAnEncoder(spec, `its graph has no output 'last_hidden_state', but ${names.join(', ')}`);
 }
 
@@ -161,11 +163,10 @@ function taskOf(
     if (size === 1) return { task };
     throw notAnEncoder(spec, `a reranker has one output, not ${size}; set task: text-classification`);
   }
-  const each = size === 1 || config.problem_type === 'multi_label_classification';
   return {
     task: 'text-classification',
     labels: readLabels(config, size),
-    activation: each ? 'sigmoid' : 'softmax',
+    activation: readActivation(config, size),
   };
 }
 

@@ -51,7 +51,7 @@ async function prepare(spec: ModelSpec, hub: HubOptions): Promise<PreparedLoad> 
   const source = parseModelSource(spec.source);
   configureTransformers(source, hub);
   const device = chooseDevice(spec.device, devicesHere());
-  const dtype = chooseDtype(spec.dtype, await availableDtypes(source));
+  const dtype = chooseDtype(spec.dtype, await availableDtypes(source, spec.dtype));
   const tokenizer = await loadTokenizer(source, spec);
   // while the weights load
   const encoder = new PromptEncoder(tokenizer);

@@ -21,18 +21,19 @@ export function modelJsonReader(source: ModelSource, hub: HubOptions): ReadModel
     const text = await (source.kind === 'folder'
       ? readIfThere(join(source.path, name))
       : readFromHub(source, hub, name));
-    if (text === undefined) return undefined;
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (error) {
-      throw new ModelLoadError(
-        `${name} of the model is not valid JSON (${messageOf(error)}). Fetch it again.`,
-        {
-          cause: error,
-        },
-      );
-    }
+    return text === undefined ? undefined : parse(name, text);
   };
+}
+
+function parse(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new ModelLoadError(
+      `${name} of the model is not valid JSON (${messageOf(error)}). Fetch it again.`,
+      { cause: error },
+    );
+  }
 }
 
 async function readFromHub(
@@ -47,25 +48,34 @@ async function readFromHub(
   if (kept !== undefined || existsSync(absent)) return kept;
   const url = `${endpoint.replace(/\/$/, '')}/${id}/resolve/${encodeURIComponent(revision)}/${name}`;
   const text = await download(url);
+  // the page of a proxy in between would be kept for ever
+  if (text !== undefined) parse(name, text);
   await keep(text === undefined ? absent : file, text ?? '');
   return text;
 }
 
 async function download(url: string): Promise<string | undefined> {
-  const token = process.env['HF_TOKEN'] ?? process.env['HF_ACCESS_TOKEN'];
   try {
     const response = await fetch(url, {
-      headers: token ? { authorization: `Bearer ${token}` } : {},
+      headers: headersFor(url),
       signal: AbortSignal.timeout(HUB_TIMEOUT_MS),
     });
     if (response.status === 404) return undefined;
     if (!response.ok) throw new Error(`status ${response.status}`);
     return await response.text();
   } catch (error) {
-    throw new ModelLoadError(`${url} can't be had: ${messageOf(error)}. Check the network.`, {
-      cause: error,
-    });
+    throw new ModelLoadError(
+      `${url} can't be had: ${messageOf(error)}. Check the network, and HF_TOKEN if the model is gated.`,
+      { cause: error },
+    );
   }
+}
+
+/** As Transformers.js sends the other requests for a model: a mirror isn't told the token. */
+function headersFor(url: string): Record<string, string> {
+  const token = process.env['HF_TOKEN'] ?? process.env['HF_ACCESS_TOKEN'];
+  const isHub = ['huggingface.co', 'hf.co'].includes(new URL(url).hostname);
+  return token && isHub ? { authorization: `Bearer ${token}` } : {};
 }
 
 /** Under another name first: what was interrupted is never taken for the whole. */

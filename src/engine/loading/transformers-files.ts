@@ -7,7 +7,7 @@ import {
 } from '@huggingface/transformers';
 import { listSupportedBackends } from 'onnxruntime-node';
 import { ModelLoadError, messageOf } from '../errors.js';
-import type { ConcreteDevice, ConcreteDtype, HubOptions, ModelSpec } from '../types.js';
+import type { ConcreteDevice, ConcreteDtype, Dtype, HubOptions, ModelSpec } from '../types.js';
 import { checkModelFolder, dtypesInFolder } from './model-folder.js';
 import type { ModelSource } from './model-source.js';
 import { pretrainedOptions } from './pretrained.js';
@@ -41,18 +41,21 @@ export function devicesHere(): ConcreteDevice[] {
     .filter((name): name is ConcreteDevice => known.includes(name));
 }
 
-/** @throws ModelLoadError if the model isn't there, or its files are incomplete */
-export async function availableDtypes(source: ModelSource): Promise<ConcreteDtype[]> {
+/**
+ * The dtypes that a model has weights in. Where the hub can't be asked, those in the cache, if what is asked for is among them.
+ * @throws ModelLoadError if the model isn't there, or its files are incomplete
+ */
+export async function availableDtypes(source: ModelSource, asked: Dtype): Promise<ConcreteDtype[]> {
   switch (source.kind) {
     case 'folder':
       checkModelFolder(source.path);
       return dtypesInFolder(source.path);
     case 'hub':
       try {
-        return (await ModelRegistry.get_available_dtypes(source.id, {
-          revision: source.revision,
-        })) as ConcreteDtype[];
+        return await dtypesInRepository(source, false);
       } catch (error) {
+        const cached = await dtypesInRepository(source, true).catch((): ConcreteDtype[] => []);
+        if (asked === 'auto' ? cached.length > 0 : cached.includes(asked)) return cached;
         throw new ModelLoadError(
           `There is no folder '${source.id}' here, and the model ${source.id} can't be had from ${env.remoteHost}: ` +
             `${messageOf(error)}. Check the name, the network, and HF_TOKEN if the model is gated.`,
@@ -62,4 +65,12 @@ export async function availableDtypes(source: ModelSource): Promise<ConcreteDtyp
     default:
       return source satisfies never;
   }
+}
+
+async function dtypesInRepository(
+  { id, revision }: Extract<ModelSource, { kind: 'hub' }>,
+  cachedOnly: boolean,
+): Promise<ConcreteDtype[]> {
+  const dtypes = await ModelRegistry.get_available_dtypes(id, { revision, local_files_only: cachedOnly });
+  return dtypes as ConcreteDtype[];
 }

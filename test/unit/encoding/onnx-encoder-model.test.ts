@@ -65,6 +65,12 @@ it('reads half-precision numbers', async () => {
   expect(await model.forward([{ tokens: Int32Array.of(1) }])).toEqual([Float32Array.of(1, 2)]);
 });
 
+it.each([NaN, Infinity])('fails where the graph answers %s', async (odd) => {
+  const { session } = sessionOf(['input_ids'], states([1, 2, 3, odd], [2, 2]));
+  const model = new OnnxEncoderModel(session, { kind: 'rows', name: 'logits' });
+  await expect(model.forward(ROWS)).rejects.toThrow('its output is not finite');
+});
+
 it('refuses a graph that wants something else', () => {
   const { session } = sessionOf(['pixel_values'], states([], [0]));
   expect(() => new OnnxEncoderModel(session, MEAN)).toThrow("its graph has an input 'pixel_values'");
