@@ -36,7 +36,7 @@ export class AppModule {
         OpenAiModule,
         EncodersModule,
         OpenApiModule,
-        GraphqlApiModule.forRoot({ ...graphql, maxMessageBytes: bytesOf(server.bodyLimit) }),
+        GraphqlApiModule.forRoot({ ...graphql, batches: true, maxMessageBytes: bytesOf(server.bodyLimit) }),
         BatchModule.forRoot(batchOptions(config)),
       ],
     };

@@ -2,8 +2,12 @@
 export { AppModule } from './app.module.js';
 export { BatchModule } from './batch/batch.module.js';
 export type { BatchModuleOptions } from './batch/batch-options.interface.js';
-export { BatchRunner } from './batch/batch-runner.js';
-export { InboxTask } from './batch/inbox.task.js';
+export type { Batch, BatchStatus, StoredFile } from './batch/batch-types.js';
+export { BatchesService, type FileBatchRequest } from './batch/batches.service.js';
+export { FilesService, type NewFile } from './batch/files.service.js';
+export { InboxTask, type FileProgress, type FileResult, type RunFileOptions } from './batch/inbox.task.js';
+export { LineSourceProvider, type LineSource } from './batch/schedules/line-source.js';
+export { SchedulesService } from './batch/schedules/schedules.service.js';
 export { ConfigError, loadConfig, type LoadedConfig } from './config/load-config.js';
 export { EncodersModule } from './encoders/encoders.module.js';
 export type { EngineState } from './engine/client/engine-supervisor.js';

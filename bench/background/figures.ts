@@ -10,23 +10,29 @@ export interface Waiting {
 /** One round on a server of its own. */
 export interface BackgroundRound {
   readonly idle: readonly Waiting[];
+  /** With the batch, few requests. */
+  readonly light: readonly Waiting[];
+  /** With the batch, many requests. */
   readonly busy: readonly Waiting[];
-  /** What the batch made by itself, and while the requests came. */
+  /** What the batch made by itself, while few requests came and while many did: tokens per second. */
   readonly batchAlone: number;
+  readonly batchBesideFew: number;
   readonly batchBeside: number;
 }
 
 interface Row {
   readonly promptTokens: number;
+  readonly requests: 'many' | 'few';
   readonly idle: readonly number[];
   readonly busy: readonly number[];
 }
 
 const TARGET_RATIO = 1.5;
+const TARGET_SHARE = 0.7;
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'prompt tokens', align: 'right', cell: ({ promptTokens }) => String(promptTokens) },
-  { title: 'requests', align: 'right', cell: ({ busy }) => String(busy.length) },
+  { title: 'requests', align: 'right', cell: ({ busy, requests }) => `${requests}: ${busy.length}` },
   ...[50, 95].flatMap((percent): Column<Row>[] => [
     {
       title: `idle p${percent} ms`,
@@ -49,32 +55,43 @@ const COLUMNS: readonly Column<Row>[] = [
 /** The table of one model, and how far the batch came meanwhile. */
 export function formatBackground(rounds: readonly BackgroundRound[]): string {
   const alone = median(rounds.map(({ batchAlone }) => batchAlone));
-  const beside = median(rounds.map(({ batchBeside }) => batchBeside));
-  const share = ((beside / alone) * 100).toFixed(0);
+  const few = median(rounds.map(({ batchBesideFew }) => batchBesideFew));
+  const many = median(rounds.map(({ batchBeside }) => batchBeside));
+  const percent = (rate: number): string => `${((rate / alone) * 100).toFixed(0)} %`;
+  const verdict = few / alone >= TARGET_SHARE ? 'met' : '**not met**';
   return [
     formatTable(COLUMNS, toRows(rounds)),
-    `- The batch made ${beside.toFixed(0)} tok/s while the requests came, ${alone.toFixed(0)} tok/s by itself (${share} %; medians).`,
+    [
+      `- The batch made ${alone.toFixed(0)} tok/s by itself; beside few requests ${few.toFixed(0)} (${percent(few)}; at least ${TARGET_SHARE * 100} %: ${verdict}),`,
+      `  beside many ${many.toFixed(0)} (${percent(many)}; medians).`,
+    ].join('\n'),
   ].join('\n\n');
 }
 
 /** The requests of all rounds, by prompt length. */
 function toRows(rounds: readonly BackgroundRound[]): Row[] {
-  const lengths = rounds[0]?.idle.map(({ promptTokens }) => promptTokens) ?? [];
-  const pool = (periods: readonly (readonly Waiting[])[], length: number): number[] =>
-    periods.flatMap((period) =>
-      period.filter(({ promptTokens }) => promptTokens === length).flatMap(({ ttfts }) => ttfts),
-    );
-  return lengths.map((promptTokens) => ({
-    promptTokens,
-    idle: pool(
-      rounds.map(({ idle }) => idle),
+  const idle = rounds.flatMap((round) => round.idle);
+  const rowsOf = (requests: Row['requests'], busy: readonly Waiting[]): Row[] =>
+    [...new Set(busy.map(({ promptTokens }) => promptTokens))].map((promptTokens) => ({
       promptTokens,
+      requests,
+      idle: pool(idle, promptTokens),
+      busy: pool(busy, promptTokens),
+    }));
+  return [
+    ...rowsOf(
+      'many',
+      rounds.flatMap((round) => round.busy),
     ),
-    busy: pool(
-      rounds.map(({ busy }) => busy),
-      promptTokens,
+    ...rowsOf(
+      'few',
+      rounds.flatMap((round) => round.light),
     ),
-  }));
+  ];
+}
+
+function pool(waiting: readonly Waiting[], length: number): number[] {
+  return waiting.filter(({ promptTokens }) => promptTokens === length).flatMap(({ ttfts }) => ttfts);
 }
 
 function p95Ratio({ idle, busy }: Row): number {

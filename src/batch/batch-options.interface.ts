@@ -55,7 +55,8 @@ export interface BatchModuleOptions {
   /** Most chunks that all servers together take up in so many seconds; null: as fast as it goes. Needs Redis. */
   readonly rateLimit: { readonly chunks: number; readonly seconds: number } | null;
   readonly limits: BatchLimits;
-  readonly schedules: readonly ScheduleOptions[];
+  /** Those of the configuration; null: this process starts no runs, and leaves the schedules of the database as they are. */
+  readonly schedules: readonly ScheduleOptions[] | null;
   /** What the API of the schedules asks for; null: it answers callers from this machine only. */
   readonly adminKey: string | null;
   /** When the inbox is looked at; null: never, files are run by hand. */

@@ -1,3 +1,5 @@
+import type { Usage } from '../engine/types.js';
+
 /** OpenAI's purposes, of which a client uploads the first. */
 export const FILE_PURPOSES = ['batch', 'batch_output'] as const;
 export type FilePurpose = (typeof FILE_PURPOSES)[number];
@@ -25,6 +27,14 @@ export const BATCH_STATUSES = [
 ] as const;
 export type BatchStatus = (typeof BATCH_STATUSES)[number];
 
+/** Of a batch that isn't over. */
+export const UNFINISHED = [
+  'validating',
+  'in_progress',
+  'finalizing',
+  'cancelling',
+] as const satisfies readonly BatchStatus[];
+
 /** What a batch becomes once its output is written. */
 export type BatchEnding = Extract<BatchStatus, 'completed' | 'expired' | 'cancelled'>;
 
@@ -42,7 +52,9 @@ export type BatchInput =
 
 /** Where the results of an input that lies in a folder go; see `BatchPaths`. */
 export interface Delivery {
+  /** How files begin that are being written; each worker adds something of its own. */
   readonly temporary: string;
+  /** Complete, until the input is moved. */
   readonly complete: string;
   readonly results: string;
   /** Where the input is moved to; null: it stays. */
@@ -71,11 +83,15 @@ export interface NewBatch {
   readonly completionWindow: string;
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly expiresAt: number | null;
+  /** How long its output files are kept; default: as uploads that say nothing. */
+  readonly outputExpiresSeconds?: number | null;
   readonly delivery?: Delivery;
   readonly scheduleId?: string;
+  /** The time of the schedule that it is made for; a second batch of one time is refused. */
+  readonly runAt?: number;
 }
 
-export interface Batch extends Omit<NewBatch, 'delivery' | 'scheduleId'> {
+export interface Batch extends Omit<NewBatch, 'delivery' | 'scheduleId' | 'runAt'> {
   /** Its number among all batches: the key of its chunks and results. */
   readonly seq: number;
   readonly id: string;
@@ -85,6 +101,11 @@ export interface Batch extends Omit<NewBatch, 'delivery' | 'scheduleId'> {
   /** Key in the file store of the plain input, where the input itself is compressed. */
   readonly plainKey: string | null;
   readonly counts: LineCounts;
+  /** Of the answers so far. */
+  readonly usage: Usage;
+  /** The one that answered; null: nobody did yet, or several did. */
+  readonly model: string | null;
+  readonly outputExpiresSeconds: number | null;
   readonly delivery: Delivery | null;
   readonly scheduleId: string | null;
   readonly outputFileId: string | null;
@@ -131,6 +152,9 @@ export interface LineResult {
   readonly failed: boolean;
   /** The line of the output or error file, without its end. */
   readonly body: string;
+  /** What the answer took, and who gave it. */
+  readonly usage?: Usage;
+  readonly model?: string;
 }
 
 /** Whether whoever holds a chunk may go on with it. */

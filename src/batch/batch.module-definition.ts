@@ -6,4 +6,5 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     moduleName: 'RESIDENT_BATCH',
   })
     .setClassMethodName('forRoot')
+    .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
     .build();

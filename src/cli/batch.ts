@@ -1,66 +1,91 @@
-/** `npm run batch -- FILE`: runs one JSONL file now, without a server. */
+/** `npm run batch -- …`: batches from a terminal, with a server or without. `--help` tells the commands. */
 import 'reflect-metadata';
-import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { existsSync } from 'node:fs';
-import { BatchModule } from '../batch/batch.module.js';
-import type { BatchSummary } from '../batch/batch-runner.js';
-import { InboxTask, type FileResult } from '../batch/inbox.task.js';
-import { endOnSignals } from '../bootstrap.js';
-import { batchOptions } from '../config/batch-options.js';
-import { loadConfig } from '../config/load-config.js';
-import { ResidentLogger } from '../logger.js';
-import { ModelModule } from '../model/model.module.js';
+import { loadConfig, type LoadedConfig } from '../config/load-config.js';
+import { ResidentError } from '../engine/errors.js';
+import { parseCommand, USAGE, UsageError, type BatchCommand } from './batch/arguments.js';
+import { openTables, type BatchAccess } from './batch/batch-access.js';
+import { BatchRun } from './batch/run.command.js';
+import { batchText, listTable, nobodyRuns } from './batch/texts.js';
 import { explainStartFailure } from './explain.js';
 
-/** The models and the batch door, without the others. */
-@Module({})
-class BatchCommand {}
+/** A server that gave no sign of life for so long isn't there, in milliseconds. */
+const SEEN_MS = 5000;
+const PAGE = 100;
 
-async function main(): Promise<void> {
-  const [file, ...others] = process.argv.slice(2);
-  if (!file || others.length > 0) return fail('usage: npm run batch -- FILE.jsonl');
-  if (!existsSync(file)) return fail(`there is no file ${file}`);
-  const config = loadConfig();
-  const { models, hub, server, log } = config;
-  const root = {
-    module: BatchCommand,
-    imports: [
-      ModelModule.forRoot({ models, hub, drainSeconds: server.drainSeconds }),
-      BatchModule.forRoot({ ...batchOptions(config), cron: null }),
-    ],
+/** @returns the exit code */
+async function execute(command: BatchCommand): Promise<number> {
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(USAGE);
+      return 0;
+    case 'list':
+      return withTables(loadConfig(), (access) => list(access, command.limit));
+    case 'show':
+      return withTables(loadConfig(), (access) => show(access, command.id));
+    case 'cancel':
+      return withTables(loadConfig(), (access) => cancel(access, command.id));
+    case 'run':
+      return run(new BatchRun(loadConfig(), command));
+    default:
+      return command satisfies never;
+  }
+}
+
+async function withTables(
+  config: LoadedConfig,
+  action: (access: BatchAccess) => Promise<void>,
+): Promise<number> {
+  const access = await openTables(config);
+  try {
+    await action(access);
+    return 0;
+  } finally {
+    await access.close();
+  }
+}
+
+async function list({ batches }: BatchAccess, limit: number): Promise<void> {
+  const all = [];
+  for (let after: string | undefined; all.length < limit; after = all.at(-1)?.id) {
+    const page = await batches.list({ after, limit: Math.min(PAGE, limit - all.length) });
+    all.push(...page.batches);
+    if (!page.hasMore) break;
+  }
+  process.stdout.write(listTable(all));
+}
+
+async function show({ batches, workers }: BatchAccess, id: string): Promise<void> {
+  const batch = await batches.get(id);
+  process.stdout.write(batchText(batch, await batches.progress(batch), await workers.seen(SEEN_MS)));
+}
+
+async function cancel({ batches, workers }: BatchAccess, id: string): Promise<void> {
+  const { status } = await batches.cancel(id);
+  process.stdout.write(`${id} is ${status}: what is answered is delivered, the rest is left out.\n`);
+  if (status === 'cancelling' && (await workers.seen(SEEN_MS)).length === 0)
+    process.stdout.write(`But ${nobodyRuns(id)}\n`);
+}
+
+/** Ctrl-C once stops in order, twice at once. */
+async function run(running: BatchRun): Promise<number> {
+  let signals = 0;
+  const interrupt = (): void => {
+    if (++signals > 1) process.exit(130);
+    running.interrupt();
   };
-  const app = await NestFactory.createApplicationContext(root, {
-    logger: new ResidentLogger(log.level),
-    abortOnError: false,
-  });
-  endOnSignals(app);
-  const result = await app.get(InboxTask).runFile(file, { onProgress: progress() });
-  await app.close();
-  report(file, result);
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  return running.run();
 }
 
-function report(file: string, result: FileResult | undefined): void {
-  if (!result) return fail(`${file} was written to while it ran; its results are discarded, run it again`);
-  process.stdout.write(`${plural(result.lines)}, ${result.failed} failed; results in ${result.results}\n`);
+function explain(error: unknown): string {
+  return error instanceof UsageError || error instanceof ResidentError
+    ? error.message
+    : explainStartFailure(error);
 }
 
-function plural(lines: number): string {
-  return lines === 1 ? '1 line' : `${lines} lines`;
-}
-
-/** A line that counts, on a terminal. */
-function progress(): ((soFar: BatchSummary) => void) | undefined {
-  if (!process.stderr.isTTY) return undefined;
-  return ({ lines, failed }) => void process.stderr.write(`\r${plural(lines)}, ${failed} failed `);
-}
-
-function fail(message: string): void {
-  process.stderr.write(`batch: ${message}\n`);
-  process.exitCode = 1;
-}
-
-main().catch((error: unknown) => {
-  process.stderr.write(`batch: ${explainStartFailure(error)}\n`);
+try {
+  process.exitCode = await execute(parseCommand(process.argv.slice(2)));
+} catch (error) {
+  process.stderr.write(`batch: ${explain(error)}\n`);
   process.exit(1);
-});
+}

@@ -4,7 +4,7 @@ import { EngineProcess } from '../engine/client/engine-process.js';
 import { collect } from '../engine/collect.js';
 import type { GenerationRequest } from '../engine/types.js';
 import { createApp } from '../bootstrap.js';
-import { InboxTask } from '../batch/inbox.task.js';
+import { LineRunner } from '../batch/execution/line-runner.js';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { GenerateResolver } from '../graphql/generate.resolver.js';
 import { ModelProvider } from '../model/model.provider.js';
@@ -55,7 +55,7 @@ async function runResident(config: LoadedConfig, requests: readonly GenerationRe
     const consumers = {
       controller: app.get(CompletionsController),
       resolver: app.get(GenerateResolver),
-      task: app.get(InboxTask),
+      batch: app.get(LineRunner),
     };
     for (const [what, { models }] of Object.entries(consumers))
       print(`the ${what} holds the same provider: ${models === provider}`);

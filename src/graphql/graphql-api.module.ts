@@ -1,11 +1,12 @@
-import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { GraphQLModule } from '@nestjs/graphql';
 import type { Response } from 'express';
+import { BatchesResolver } from './batches.resolver.js';
 import { ClassifyResolver } from './classify.resolver.js';
 import { DetokenizeResolver } from './detokenize.resolver.js';
 import { EmbedResolver } from './embed.resolver.js';
 import { ExplorerController } from './explorer/explorer.controller.js';
+import { FilesResolver } from './files.resolver.js';
 import { GenerateResolver } from './generate.resolver.js';
 import { httpContext, type GraphqlContext } from './graphql-context.js';
 import {
@@ -18,6 +19,8 @@ import {
 import { ModelsResolver } from './models.resolver.js';
 import { refuseSubscriptions } from './refuse-subscriptions.plugin.js';
 import { RerankResolver } from './rerank.resolver.js';
+import { ResidentApolloDriver, type ResidentApolloDriverConfig } from './resident-apollo.driver.js';
+import { SchedulesResolver } from './schedules.resolver.js';
 import { StreamController } from './stream.controller.js';
 import { TokenizeResolver } from './tokenize.resolver.js';
 import { webSocketOptions } from './web-socket.js';
@@ -26,7 +29,13 @@ export interface GraphqlApiOptions extends Partial<GraphqlLimits> {
   readonly introspection: boolean;
   /** Whether browsers that open `/graphql` get a page to try operations with. Default: true. */
   readonly explorer?: boolean;
+  /** Whether files, batches and schedules are there, too: needs `BatchModule`. Default: false. */
+  readonly batches?: boolean;
+  /** Largest message over a WebSocket, in bytes. Default: 10 MiB. */
+  readonly maxMessageBytes?: number;
 }
+
+const MAX_MESSAGE_BYTES = 10 * 2 ** 20;
 
 /**
  * The GraphQL API at `/graphql`: HTTP, graphql-ws, and server-sent events at `/graphql/stream`; one schema, one context
@@ -34,12 +43,23 @@ export interface GraphqlApiOptions extends Partial<GraphqlLimits> {
  */
 @Module({})
 export class GraphqlApiModule {
-  static forRoot({ introspection, explorer = true, ...options }: GraphqlApiOptions): DynamicModule {
+  static forRoot({
+    introspection,
+    explorer = true,
+    batches = false,
+    maxMessageBytes = MAX_MESSAGE_BYTES,
+    ...options
+  }: GraphqlApiOptions): DynamicModule {
     const limits = { ...DEFAULT_GRAPHQL_LIMITS, ...options };
     const check = new OperationCheck(limits, { introspection });
     return {
       module: GraphqlApiModule,
-      imports: [GraphQLModule.forRoot<ApolloDriverConfig>(driverConfig(limits, introspection, check))],
+      imports: [
+        GraphQLModule.forRoot<ResidentApolloDriverConfig>({
+          ...driverConfig(limits, introspection, check),
+          maxMessageBytes,
+        }),
+      ],
       // before Apollo, which takes everything below its path
       controllers: explorer ? [StreamController, ExplorerController] : [StreamController],
       providers: [
@@ -51,6 +71,7 @@ export class GraphqlApiModule {
         TokenizeResolver,
         DetokenizeResolver,
         ModelsResolver,
+        ...(batches ? [FilesResolver, BatchesResolver, SchedulesResolver] : []),
       ],
     };
   }
@@ -60,9 +81,9 @@ function driverConfig(
   limits: GraphqlLimits,
   introspection: boolean,
   check: OperationCheck,
-): ApolloDriverConfig {
+): Omit<ResidentApolloDriverConfig, 'maxMessageBytes'> {
   return {
-    driver: ApolloDriver,
+    driver: ResidentApolloDriver,
     path: '/graphql',
     autoSchemaFile: true,
     introspection,

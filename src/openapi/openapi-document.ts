@@ -40,6 +40,8 @@ const FAILURES = {
   504: "The request's own `timeout` passed",
 } as const;
 
+const BINARY: JsonObject = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } };
+
 /** The OpenAPI document of the REST API, from the schemas that validate its requests. */
 export function openApiDocument(): JsonObject {
   return {
@@ -66,41 +68,73 @@ export function openApiDocument(): JsonObject {
 }
 
 function paths(): JsonObject {
-  return Object.fromEntries(OPERATIONS.map((entry) => [entry.path, { [entry.method]: operation(entry) }]));
+  return Object.fromEntries(OPERATIONS.map(({ path }) => [path, methodsOf(path)]));
+}
+
+function methodsOf(path: string): JsonObject {
+  const entries = OPERATIONS.filter((entry) => entry.path === path);
+  return Object.fromEntries(entries.map((entry) => [entry.method, operation(entry)]));
 }
 
 function operation(entry: Operation): JsonObject {
-  const { id, tag, summary, request, path } = entry;
-  const name = /\{(\w+)\}/.exec(path)?.[1];
+  const { id, tag, summary } = entry;
+  const listed = parameters(entry);
   return {
     operationId: id,
     tags: [tag],
     summary,
-    ...(name === undefined
-      ? {}
-      : { parameters: [{ name, in: 'path', required: true, schema: { type: 'string' } }] }),
-    ...(request === undefined ? {} : { requestBody: { required: true, content: jsonContent(request) } }),
+    ...(listed.length === 0 ? {} : { parameters: listed }),
+    ...requestBody(entry),
     responses: responses(entry),
   };
 }
 
-function responses({ answer, chunk, request, path, unavailable, tag }: Operation): JsonObject {
+/** Of the path and of the query. */
+function parameters({ path, query }: Operation): JsonObject[] {
+  const name = /\{(\w+)\}/.exec(path)?.[1];
+  const inPath: JsonObject[] =
+    name === undefined ? [] : [{ name, in: 'path', required: true, schema: { type: 'string' } }];
+  if (!query) return inPath;
+  const { properties = {} } = z.toJSONSchema(query, { io: 'input' });
+  const inQuery = Object.entries(properties).map(([key, schema]) => {
+    const { description, ...rest } = schema as JsonObject;
+    return { name: key, in: 'query', ...(description === undefined ? {} : { description }), schema: rest };
+  });
+  return [...inPath, ...inQuery];
+}
+
+function requestBody({ request, form }: Operation): JsonObject {
+  if (request !== undefined) return { requestBody: { required: true, content: jsonContent(request) } };
+  if (form === undefined) return {};
+  const encoding = { expires_after: { style: 'deepObject', explode: true } };
+  const content = { 'multipart/form-data': { schema: { $ref: refTo(form) }, encoding } };
+  return { requestBody: { required: true, content } };
+}
+
+function responses(entry: Operation): JsonObject {
+  const { answer, chunk, unavailable, tag } = entry;
   const headers = tag === 'Generation' ? GENERATION_HEADERS : tag === 'Encoders' ? ENCODER_HEADERS : [];
   const stream: JsonObject = chunk === undefined ? {} : { 'text/event-stream': eventContent(chunk) };
-  const failures = Object.entries(FAILURES)
-    .filter(([status]) => request !== undefined || (status === '404' && path.includes('{')))
-    .map(([status, description]) => [status, failure(description)] as const);
+  const failures = Object.entries(failuresOf(entry)).map(
+    ([status, description]) => [status, failure(description)] as const,
+  );
   return {
     200: {
       description: 'OK',
       headers: headerRefs(['x-request-id', ...headers, 'x-resident-total-ms']),
-      content: { ...jsonContent(answer), ...stream },
+      content: { ...(answer === 'binary' ? BINARY : jsonContent(answer)), ...stream },
     },
     ...Object.fromEntries(failures),
     ...(unavailable === undefined
       ? {}
       : { 503: { description: 'Not now', content: jsonContent(unavailable) } }),
   };
+}
+
+function failuresOf({ failures, request, path }: Operation): Readonly<Record<number, string>> {
+  if (failures) return failures;
+  if (request !== undefined) return FAILURES;
+  return path.includes('{') ? { 404: FAILURES[404] } : {};
 }
 
 function failure(description: string): JsonObject {

@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import { BATCH_OPERATIONS, BATCH_SCHEMAS } from './batch-operations.js';
+import type { OperationOf } from './operation.js';
 import { classifyAnswerSchema, classifyRequestSchema } from '../encoders/classify.schema.js';
 import { encoderUsageSchema } from '../encoders/encoder-fields.js';
 import { rerankAnswerSchema, rerankRequestSchema } from '../encoders/rerank.schema.js';
@@ -45,6 +47,7 @@ export const DOCUMENTED_SCHEMAS = {
   TokenizeAnswer: tokenizeAnswerSchema,
   DetokenizeRequest: detokenizeRequestSchema,
   DetokenizeAnswer: detokenizeAnswerSchema,
+  ...BATCH_SCHEMAS,
   Model: modelSchema,
   ModelList: modelListSchema,
   Liveness: livenessSchema,
@@ -53,19 +56,7 @@ export const DOCUMENTED_SCHEMAS = {
 
 export type SchemaName = keyof typeof DOCUMENTED_SCHEMAS;
 
-export interface Operation {
-  readonly method: 'get' | 'post';
-  readonly path: string;
-  readonly id: string;
-  readonly tag: 'Generation' | 'Encoders' | 'Models' | 'Health';
-  readonly summary: string;
-  readonly request?: SchemaName;
-  readonly answer: SchemaName;
-  /** What an event of the stream holds, where there is one. */
-  readonly chunk?: SchemaName;
-  /** Answered with 503 as well. */
-  readonly unavailable?: SchemaName;
-}
+export type Operation = OperationOf<SchemaName>;
 
 export const OPERATIONS: readonly Operation[] = [
   {
@@ -108,6 +99,7 @@ export const OPERATIONS: readonly Operation[] = [
     request: 'DetokenizeRequest',
     answer: 'DetokenizeAnswer',
   }),
+  ...BATCH_OPERATIONS,
   {
     method: 'get',
     path: '/v1/models',

@@ -10,10 +10,11 @@ import {
   type DialectAdapter,
   type Driver,
   type SqliteDatabase,
+  type SqliteStatement,
 } from 'kysely';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import pg from 'pg';
+import { Pool, types } from 'pg';
 import { messageOf } from '../engine/errors.js';
 import type { Tables } from './tables.js';
 
@@ -100,7 +101,7 @@ async function openSqlite(path: string): Promise<SqliteDatabase> {
     const database = new Sqlite(path, { timeout: BUSY_MS });
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
-    return database as unknown as SqliteDatabase;
+    return new PreparedOnce(database);
   } catch (error) {
     throw new Error(`The database ${path} can't be opened: ${messageOf(error)}. Is its folder writable?`, {
       cause: error,
@@ -108,15 +109,48 @@ async function openSqlite(path: string): Promise<SqliteDatabase> {
   }
 }
 
-function postgresPool(url: string): pg.Pool {
-  const pool = new pg.Pool({
+/** Statements that are kept: more than there are different ones, but for how many rows they insert. */
+const MOST_STATEMENTS = 64;
+
+/** Keeps statements prepared: those that insert many rows take longer to prepare than to run. */
+class PreparedOnce implements SqliteDatabase {
+  readonly #database: Sqlite.Database;
+  readonly #statements = new Map<string, SqliteStatement>();
+
+  constructor(database: Sqlite.Database) {
+    this.#database = database;
+  }
+
+  prepare(sql: string): SqliteStatement {
+    const kept = this.#statements.get(sql);
+    const statement = kept ?? this.#database.prepare(sql);
+    // the one that was asked for last is the last to go
+    this.#statements.delete(sql);
+    this.#statements.set(sql, statement);
+    if (this.#statements.size > MOST_STATEMENTS) {
+      const [oldest = sql] = this.#statements.keys();
+      this.#statements.delete(oldest);
+    }
+    return statement;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+}
+
+function postgresPool(url: string): Pool {
+  const pool = new Pool({
     connectionString: url,
     max: POOL,
     connectionTimeoutMillis: 5000,
-    types: { getTypeParser: (oid, format) => bigintAsNumber(oid) ?? pg.types.getTypeParser(oid, format) },
+    types: { getTypeParser: (oid, format) => bigintAsNumber(oid) ?? types.getTypeParser(oid, format) },
   });
   // an idle connection that the server closed; the next query opens another one
   pool.on('error', () => undefined);
+  // one that is in use, between two queries: the next one fails, and that is handled; unheard, it would end the process
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { randomUUID } from 'node:crypto';
@@ -27,8 +27,7 @@ export class FolderFileStore extends FileStore {
     const path = this.#path(key);
     const partial = join(this.#folder, `${PARTIAL}${randomUUID()}`);
     try {
-      const file = await open(partial, 'wx');
-      const bytes = await writeAll(file, source, limit).finally(() => file.close());
+      const bytes = await writeAll(partial, source, limit);
       await rename(partial, path);
       await syncFolder(this.#folder);
       return bytes;
@@ -69,15 +68,20 @@ export class FolderFileStore extends FileStore {
   }
 }
 
-async function writeAll(file: FileHandle, source: AsyncIterable<Uint8Array>, limit: number): Promise<number> {
-  let bytes = 0;
-  for await (const part of source) {
-    bytes += part.byteLength;
-    if (bytes > limit) throw new FileTooLargeError(limit);
-    await file.writeFile(part);
+async function writeAll(path: string, source: AsyncIterable<Uint8Array>, limit: number): Promise<number> {
+  const file = await open(path, 'wx');
+  try {
+    let bytes = 0;
+    for await (const part of source) {
+      bytes += part.byteLength;
+      if (bytes > limit) throw new FileTooLargeError(limit);
+      await file.writeFile(part);
+    }
+    await file.sync();
+    return bytes;
+  } finally {
+    await file.close();
   }
-  await file.sync();
-  return bytes;
 }
 
 /** Makes a rename last through a power failure, where the system can. */

@@ -42,6 +42,11 @@ interface BatchTable {
   /** Final counts, once the chunks are gone. */
   completed: number | null;
   failed: number | null;
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  /** Null: none, or several. */
+  model: string | null;
   created_at: number;
   in_progress_at: number | null;
   finalizing_at: number | null;
@@ -53,9 +58,15 @@ interface BatchTable {
   expires_at: number | null;
   output_file_id: string | null;
   error_file_id: string | null;
+  /** How long those are kept; null: the default. */
+  output_expires_seconds: number | null;
   /** Where the results of a file in a folder go (JSON). */
   delivery: string | null;
+  /** Of the delivery: no two unfinished batches write to one file. */
+  results_path: string | null;
   schedule_id: string | null;
+  /** The time of the schedule that it was made for: a run has one batch. */
+  schedule_run_at: number | null;
   lease_owner: string | null;
   lease_until: number;
   /** Lines per second, smoothed, and what it was measured from. */
@@ -80,6 +91,11 @@ interface ChunkTable {
   attempts: number;
   answered: number;
   failed: number;
+  /** What its answers took, and the model that gave them; '': several did. */
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  model: string | null;
 }
 
 interface ResultTable {
@@ -109,6 +125,9 @@ interface ScheduleTable {
   /** What came of the last run: `started`, `skipped: …`, `failed: …`. */
   last_outcome: string | null;
   last_batch_id: string | null;
+  /** Who starts its run at the moment. */
+  lease_owner: string | null;
+  lease_until: number;
 }
 
 interface WorkerTable {

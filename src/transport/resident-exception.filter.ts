@@ -54,6 +54,8 @@ function withAllow(exception: NotFoundException, response: Response): Error {
 function sendError(response: Response, { status, error }: ErrorAnswer): void {
   if (response.destroyed || response.headersSent) return;
   if (status === 503 || status === 429) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+  // clients of OpenAI would send an upload three times
+  if (status === 507) response.setHeader('x-should-retry', 'false');
   response.removeHeader('Content-Type'); // of a stream that did not begin
   response.status(status).json({ error });
 }

@@ -9,6 +9,9 @@ import { refuseUnparsable } from './refuse-unparsable.js';
 import { ResidentExceptionFilter } from './resident-exception.filter.js';
 import { validationPipe } from './validation.js';
 
+/** How long a request may take to arrive, in milliseconds: Node's five minutes are little for a file over a slow line. */
+const LONGEST_REQUEST_MS = 3_600_000;
+
 /** What every door shares: ids and times, validation, errors, and an orderly end. */
 @Module({
   providers: [
@@ -34,6 +37,7 @@ export class TransportModule implements NestModule, OnModuleInit {
     this.#host.httpAdapter.getInstance().disable('etag');
     const server: Server = this.#host.httpAdapter.getHttpServer();
     server.on('clientError', refuseUnparsable);
+    server.requestTimeout = LONGEST_REQUEST_MS;
   }
 
   configure(consumer: MiddlewareConsumer): void {

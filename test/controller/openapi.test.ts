@@ -10,6 +10,7 @@ import {
   modelSchema,
   readinessSchema,
 } from '../../src/openapi/answer-schemas.js';
+import { BATCH_OPERATIONS } from '../../src/openapi/batch-operations.js';
 import { openApiDocument } from '../../src/openapi/openapi-document.js';
 import { OPERATIONS } from '../../src/openapi/operations.js';
 import { get, post, readSse } from '../support/app.js';
@@ -22,6 +23,8 @@ beforeAll(async () => {
   fake.models.script = () => saying('Hello', ' world');
 });
 afterAll(() => fake.app.close());
+
+const BATCH_TAGS: ReadonlySet<string> = new Set(BATCH_OPERATIONS.map(({ tag }) => tag));
 
 const COMPLETION = { model: 'tales', prompt: 'a' };
 const CHAT = { model: 'tales', messages: [{ role: 'user', content: 'a' }] };
@@ -43,7 +46,8 @@ describe('GET /openapi.json', () => {
   });
 
   it('has every path of the server, and each is there', async () => {
-    for (const { method, path } of OPERATIONS) {
+    // those of batches need tables: files.test.ts
+    for (const { method, path } of OPERATIONS.filter(({ tag }) => !BATCH_TAGS.has(tag))) {
       const url = fake.url + path.replace('{model}', 'tales');
       const answer = await (method === 'get' ? get(url) : post(url, {}));
       const { status } = answer;

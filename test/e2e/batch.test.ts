@@ -1,7 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BatchesService } from '../../src/batch/batches.service.js';
 import { InboxTask } from '../../src/index.js';
 import { startApp, testConfig, type TestApp } from '../support/app.js';
 import { until } from '../support/server.js';
@@ -100,6 +102,20 @@ describe('one file', () => {
   it('that is empty gives empty results', async () => {
     expect(await run('empty', '')).toMatchObject({ lines: 0, failed: 0 });
   });
+
+  it('that can not be read at all stays where it is, and says why', async () => {
+    await expect(run('damaged', Buffer.from([0x1f, 0x8b, 1, 2, 3]))).rejects.toThrow('gzip');
+    expect(readdirSync(server.config.batch.inbox)).toEqual(['damaged.jsonl']);
+  });
+
+  it('may be compressed', async () => {
+    const { inbox, done } = server.config.batch;
+    const file = join(inbox, 'small.jsonl.gz');
+    writeFileSync(file, gzipSync(JSON.stringify({ custom_id: 'a', ...GOOD })));
+    expect(await server.app.get(InboxTask).runFile(file)).toMatchObject({ lines: 1, failed: 0 });
+    expect(results(server, 'small')).toMatchObject([{ custom_id: 'a', line: 1 }]);
+    expect(readdirSync(done)).toContain('small.jsonl.gz');
+  });
 });
 
 describe('the schedule', () => {
@@ -126,24 +142,54 @@ describe('the schedule', () => {
     }
   });
 
-  it('that a shutdown interrupts leaves the file for the next start', async () => {
+  it('takes up what has come while no server ran, and goes on where a shutdown interrupted it', async () => {
     const config = testConfig();
-    const server = await startApp(config);
+    const watching = { ...config, batch: { ...config.batch, cron: '* * * * * *' } };
     mkdirSync(config.batch.inbox, { recursive: true });
-    const file = join(config.batch.inbox, 'long.jsonl');
-    writeFileSync(
-      file,
-      Array.from({ length: 200 }, (_, i) =>
-        JSON.stringify({ custom_id: `${i}`, ...GOOD, max_tokens: 200 }),
-      ).join('\n'),
+    const lines = Array.from({ length: 200 }, (_, i) =>
+      JSON.stringify({ custom_id: `${i}`, ...GOOD, max_tokens: 50 }),
     );
-    const running = server.app.get(InboxTask).runFile(file);
-    running.catch(() => undefined);
-    await until(async () => existsSync(config.batch.outbox) && readdirSync(config.batch.outbox).length === 1);
-    await server.app.close();
-    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
-    expect(existsSync(file)).toBe(true);
+    writeFileSync(join(config.batch.inbox, 'long.jsonl'), lines.join('\n'));
+    const first = await startApp(watching);
+    const answered = async ({ app }: TestApp): Promise<number> => {
+      const [batch] = (await app.get(BatchesService).list({ limit: 1 })).batches;
+      return batch ? batch.counts.completed : 0;
+    };
+    await until(async () => (await answered(first)) > 0);
+    await first.app.close();
+    expect(existsSync(join(config.batch.inbox, 'long.jsonl'))).toBe(true);
     expect(readdirSync(config.batch.outbox)).toEqual([]);
-    rmSync(config.data, { recursive: true });
+
+    const second = await startApp(watching);
+    const before = await answered(second);
+    expect(before).toBeGreaterThan(0);
+    await until(async () => existsSync(join(config.batch.done, 'long.jsonl')));
+    await until(async () => existsSync(join(config.batch.outbox, 'long.results.jsonl')));
+    const found = results(second, 'long');
+    expect(found.map(({ custom_id }) => custom_id)).toEqual(lines.map((_, i) => `${i}`));
+    // what the first one answered carries its instance still: it was not run again
+    const [instance] = [found.at(-1)?.instance_id];
+    expect(found.filter(({ instance_id }) => instance_id !== instance)).toHaveLength(before);
+    await second.close();
+  });
+
+  it('runs a file anew that is written to while it runs', async () => {
+    const server = await startApp();
+    const { inbox, done } = server.config.batch;
+    mkdirSync(inbox, { recursive: true });
+    const file = join(inbox, 'growing.jsonl');
+    const line = (id: string) => `${JSON.stringify({ custom_id: id, ...GOOD })}\n`;
+    writeFileSync(file, line('a') + line('b'));
+    let grown = false;
+    const result = await server.app.get(InboxTask).runFile(file, {
+      onProgress: () => {
+        if (!grown) appendFileSync(file, line('c'));
+        grown = true;
+      },
+    });
+    expect(result).toMatchObject({ lines: 3, failed: 0 });
+    expect(results(server, 'growing').map(({ custom_id }) => custom_id)).toEqual(['a', 'b', 'c']);
+    expect(readFileSync(join(done, 'growing.jsonl'), 'utf8').split('\n')).toHaveLength(4);
+    await server.close();
   });
 });

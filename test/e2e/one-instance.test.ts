@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LineRunner } from '../../src/batch/execution/line-runner.js';
 import { AppModule, collect, InboxTask, ModelProvider } from '../../src/index.js';
 import { GenerateResolver } from '../../src/graphql/generate.resolver.js';
 import { ChatController } from '../../src/openai/chat.controller.js';
@@ -78,7 +79,7 @@ const DOORS: readonly ((i: number) => Promise<string>)[] = [
     const file = join(config.batch.inbox, `call-${i}.jsonl`);
     writeFileSync(file, JSON.stringify({ custom_id: 'a', prompt: `Call ${i}`, max_tokens: 2 }));
     const result = await app.get(InboxTask).runFile(file);
-    return (JSON.parse(readFileSync(result?.results ?? '', 'utf8')) as { instance_id: string }).instance_id;
+    return (JSON.parse(readFileSync(result.results, 'utf8')) as { instance_id: string }).instance_id;
   },
   async () => ((await get(`${url}/custom`)).body as { instanceId: string }).instanceId,
 ];
@@ -93,7 +94,7 @@ it('100 mixed calls through every door meet one construction, one load, one inst
   expect(description).toMatchObject({ state: 'ready', loads: 1, active: 0 });
   expect(new Set(ids)).toEqual(new Set([description.instanceId]));
 
-  for (const consumer of [CompletionsController, ChatController, GenerateResolver, InboxTask])
+  for (const consumer of [CompletionsController, ChatController, GenerateResolver, LineRunner])
     providers.add(app.get(consumer).models);
   providers.add((await app.resolve(PerRequestService)).models);
   expect(providers).toEqual(new Set([app.get(ModelProvider)]));

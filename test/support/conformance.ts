@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { format } from 'prettier';
 import type { z } from 'zod';
+import { batchListQuerySchema, batchRequestSchema } from '../../src/batch/batches.schema.js';
+import { fileListQuerySchema, uploadSchema } from '../../src/batch/files.schema.js';
 import { InvalidRequestError } from '../../src/engine/errors.js';
 import { chatRequestSchema } from '../../src/openai/chat.schema.js';
 import { completionRequestSchema } from '../../src/openai/completions.schema.js';
@@ -8,12 +10,18 @@ import { embeddingRequestSchema } from '../../src/openai/embeddings.schema.js';
 import { toErrorAnswer } from '../../src/transport/error-envelope.js';
 import { parseWith } from '../../src/transport/validation.js';
 import {
+  BATCH_DETAILS,
+  BATCH_FIELDS,
+  BATCH_LIST_FIELDS,
   CHAT_DETAILS,
   CHAT_FIELDS,
   COMPLETION_DETAILS,
   COMPLETION_FIELDS,
   EMBEDDING_DETAILS,
   EMBEDDING_FIELDS,
+  FILE_DETAILS,
+  FILE_FIELDS,
+  FILE_LIST_FIELDS,
   type FieldProbe,
 } from './openai-fields.js';
 
@@ -48,6 +56,20 @@ export const ENDPOINTS: readonly ProbedEndpoint[] = [
     minimal: { model: 'm', input: 'a' },
     probes: { ...EMBEDDING_FIELDS, ...EMBEDDING_DETAILS },
   },
+  {
+    path: 'POST /v1/files',
+    schema: uploadSchema,
+    minimal: { purpose: 'batch', file: new File(['{}'], 'lines.jsonl') },
+    probes: { ...FILE_FIELDS, ...FILE_DETAILS },
+  },
+  { path: 'GET /v1/files', schema: fileListQuerySchema, minimal: {}, probes: FILE_LIST_FIELDS },
+  {
+    path: 'POST /v1/batches',
+    schema: batchRequestSchema,
+    minimal: { input_file_id: 'file-1', endpoint: '/v1/chat/completions' },
+    probes: { ...BATCH_FIELDS, ...BATCH_DETAILS },
+  },
+  { path: 'GET /v1/batches', schema: batchListQuerySchema, minimal: {}, probes: BATCH_LIST_FIELDS },
 ];
 
 /** `refused` by name, or for want of another field that is; any other refusal is neither. */

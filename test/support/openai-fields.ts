@@ -1,6 +1,8 @@
+import type { BatchCreateParams, BatchListParams } from 'openai/resources/batches';
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
 import type { CompletionCreateParamsStreaming } from 'openai/resources/completions';
 import type { EmbeddingCreateParams } from 'openai/resources/embeddings';
+import type { FileCreateParams, FileListParams } from 'openai/resources/files';
 
 /** A request that asks for something with one field. */
 export interface FieldProbe {
@@ -20,6 +22,9 @@ const CHAT = 'test/controller/chat.test.ts';
 const CONSTRAINED = 'test/e2e/constrained.test.ts';
 const TOOLS = 'test/e2e/tools.test.ts';
 const EMBEDDINGS = 'test/controller/embeddings.test.ts';
+const FILES = 'test/controller/files.test.ts';
+const FILE_LISTS = 'test/controller/files-content.test.ts';
+const BATCHES = 'test/controller/batches.test.ts';
 
 const weather = {
   type: 'function',
@@ -192,4 +197,44 @@ export const EMBEDDING_FIELDS: Probes<EmbeddingCreateParams> = {
 export const EMBEDDING_DETAILS: Readonly<Record<string, FieldProbe>> = {
   'input: token ids': { ask: { input: [1, 2] }, proof: EMBEDDINGS },
   'input: lists of token ids': { ask: { input: [[1, 2], [3]] }, proof: EMBEDDINGS },
+};
+
+/** As forms have them: everything is text. */
+export const FILE_FIELDS: Probes<FileCreateParams> = {
+  file: { ask: { file: new File(['{}'], 'lines.jsonl') }, proof: FILES },
+  purpose: { ask: { purpose: 'batch' }, proof: FILES },
+  expires_after: { ask: { expires_after: { anchor: 'created_at', seconds: '3600' } }, proof: FILES },
+};
+
+export const FILE_DETAILS: Readonly<Record<string, FieldProbe>> = {
+  'purpose: others': { ask: { purpose: 'fine-tune' } },
+};
+
+export const FILE_LIST_FIELDS: Probes<FileListParams> = {
+  after: { ask: { after: 'file-1' }, proof: FILE_LISTS },
+  limit: { ask: { limit: '5' }, proof: FILE_LISTS },
+  order: { ask: { order: 'asc' }, proof: FILE_LISTS },
+  purpose: { ask: { purpose: 'batch_output' }, proof: FILE_LISTS },
+};
+
+export const BATCH_FIELDS: Probes<BatchCreateParams> = {
+  completion_window: { ask: { completion_window: '7d' }, proof: BATCHES },
+  endpoint: { ask: { endpoint: '/v1/embeddings' }, proof: BATCHES },
+  input_file_id: { ask: { input_file_id: 'file-1' }, proof: BATCHES },
+  metadata: { ask: { metadata: { customer: 'a' } }, proof: BATCHES },
+  output_expires_after: {
+    ask: { output_expires_after: { anchor: 'created_at', seconds: 3600 } },
+    proof: BATCHES,
+  },
+};
+
+export const BATCH_DETAILS: Readonly<Record<string, FieldProbe>> = {
+  'endpoint: /v1/responses': { ask: { endpoint: '/v1/responses' } },
+  'endpoint: /v1/moderations': { ask: { endpoint: '/v1/moderations' } },
+  'endpoint: /v1/images/generations': { ask: { endpoint: '/v1/images/generations' } },
+};
+
+export const BATCH_LIST_FIELDS: Probes<BatchListParams> = {
+  after: { ask: { after: 'batch_1' }, proof: BATCHES },
+  limit: { ask: { limit: '5' }, proof: BATCHES },
 };

@@ -26,10 +26,10 @@ export class ServerProcess {
   #stdout = '';
   #stderr = '';
 
-  private constructor(port: number, data: string, env: NodeJS.ProcessEnv) {
+  private constructor(port: number, data: string, env: NodeJS.ProcessEnv, program: string) {
     this.url = `http://127.0.0.1:${port}`;
     this.data = data;
-    this.#child = spawn(process.execPath, [join(root, 'dist/main.js')], {
+    this.#child = spawn(process.execPath, [join(root, program)], {
       cwd: root,
       env: {
         PATH: process.env['PATH'],
@@ -50,9 +50,12 @@ export class ServerProcess {
     }));
   }
 
-  /** @param config YAML of a configuration overlay */
+  /**
+   * @param config YAML of a configuration overlay
+   * @param program default: what `npm start` runs
+   */
   static async start(
-    options: { config?: string; env?: NodeJS.ProcessEnv; data?: string } = {},
+    options: { config?: string; env?: NodeJS.ProcessEnv; data?: string; program?: string } = {},
   ): Promise<ServerProcess> {
     const data = options.data ?? mkdtempSync(join(tmpdir(), 'resident-server-'));
     const env = { ...options.env };
@@ -60,7 +63,7 @@ export class ServerProcess {
       env['RESIDENT_CONFIG'] = join(data, 'config.yaml');
       writeFileSync(env['RESIDENT_CONFIG'], options.config);
     }
-    return new ServerProcess(await findFreePort(), data, env);
+    return new ServerProcess(await findFreePort(), data, env, options.program ?? 'dist/main.js');
   }
 
   get pid(): number {

@@ -3,6 +3,7 @@ import type { ExpressionBuilder, Kysely } from 'kysely';
 import { Database } from '../../storage/database.js';
 import type { ChunkRow, Tables } from '../../storage/tables.js';
 import type { Chunk, LeaseState, LineResult } from '../batch-types.js';
+import { SEVERAL_MODELS } from './batch-rows.js';
 import { insertResults } from './results.repository.js';
 
 /** Who holds a chunk, and for how long from now if it isn't renewed. */
@@ -13,6 +14,11 @@ export interface Lease {
 }
 
 export type ChunkKey = Pick<Chunk, 'batch' | 'number'>;
+
+/** Any chunk but those of these batches. */
+export interface Except {
+  readonly except?: readonly number[];
+}
 
 /**
  * Chunks and their leases. A chunk is open, leased or done; a lease that isn't renewed runs out, and somebody else takes the
@@ -28,19 +34,16 @@ export class ChunksRepository {
 
   /**
    * Takes up a chunk that nobody holds, of the oldest batch that has one.
-   * @param key this one, if it can be had
+   * @param which this one, if it can be had; or any but those of these batches
    */
-  claim({ owner, milliseconds }: Lease, key?: ChunkKey): Promise<Chunk | undefined> {
+  claim({ owner, milliseconds }: Lease, which: ChunkKey | Except = {}): Promise<Chunk | undefined> {
     const now = Date.now();
     return this.#database.db.transaction().execute(async (transaction) => {
-      let query = transaction
-        .selectFrom('chunks')
-        .innerJoin('batches', 'batches.seq', 'chunks.batch')
-        .selectAll('chunks')
-        .where((where) => claimable(where, now));
-      if (key) query = query.where('batch', '=', key.batch).where('number', '=', key.number);
-      if (this.#database.engine === 'postgres') query = query.forUpdate('chunks').skipLocked();
-      const row = await query.orderBy('batch').orderBy('number').limit(1).executeTakeFirst();
+      let query = claimable(transaction, which, now);
+      // the batch, too: it can't end between this look at it and the claim
+      if (this.#database.engine === 'postgres')
+        query = query.forUpdate('chunks').skipLocked().forShare('batches');
+      const row = await query.limit(1).executeTakeFirst();
       if (!row) return undefined;
       await transaction
         .updateTable('chunks')
@@ -59,14 +62,18 @@ export class ChunksRepository {
 
   /** Chunks that nobody holds, oldest batch first, with how often each was taken up before. */
   async claimable(limit: number): Promise<Chunk[]> {
+    const rows = await claimable(this.#database.db, {}, Date.now()).limit(limit).execute();
+    return rows.map(toChunk);
+  }
+
+  /** Chunks of a batch that have unanswered lines, in order. */
+  async unanswered(batch: number): Promise<Chunk[]> {
     const rows = await this.#database.db
       .selectFrom('chunks')
-      .innerJoin('batches', 'batches.seq', 'chunks.batch')
-      .selectAll('chunks')
-      .where((where) => claimable(where, Date.now()))
-      .orderBy('batch')
+      .selectAll()
+      .where('batch', '=', batch)
+      .whereRef('answered', '<', 'lines')
       .orderBy('number')
-      .limit(limit)
       .execute();
     return rows.map(toChunk);
   }
@@ -101,10 +108,7 @@ export class ChunksRepository {
       if (added > 0)
         await transaction
           .updateTable('chunks')
-          .set((set) => ({
-            answered: set('answered', '+', added),
-            failed: set('failed', '+', results.filter(({ failed }) => failed).length),
-          }))
+          .set((set) => ({ ...additions(set, results), answered: set('answered', '+', added) }))
           .where('batch', '=', key.batch)
           .where('number', '=', key.number)
           .execute();
@@ -149,15 +153,53 @@ export class ChunksRepository {
   }
 }
 
-/** Of a batch that runs: open, or held by somebody who is gone. */
-function claimable(where: ExpressionBuilder<Tables, 'chunks' | 'batches'>, now: number) {
-  return where.and([
-    where('batches.status', '=', 'in_progress'),
-    where.or([
-      where('chunks.state', '=', 'open'),
-      where.and([where('chunks.state', '=', 'leased'), where('chunks.lease_until', '<', now)]),
-    ]),
-  ]);
+/** Of batches that run: open, or held by somebody who is gone. */
+function claimable(db: Kysely<Tables>, which: ChunkKey | Except, now: number) {
+  const query = db
+    .selectFrom('chunks')
+    .innerJoin('batches', 'batches.seq', 'chunks.batch')
+    .selectAll('chunks')
+    .where('batches.status', '=', 'in_progress')
+    .where((where) =>
+      where.or([
+        where('chunks.state', '=', 'open'),
+        where.and([where('chunks.state', '=', 'leased'), where('chunks.lease_until', '<', now)]),
+      ]),
+    )
+    .orderBy('batch')
+    .orderBy('number');
+  if ('number' in which) return query.where('batch', '=', which.batch).where('number', '=', which.number);
+  const { except = [] } = which;
+  return except.length === 0 ? query : query.where('batch', 'not in', [...except]);
+}
+
+/** What results add to the sums of their chunk. */
+function additions(set: ExpressionBuilder<Tables, 'chunks'>, results: readonly LineResult[]) {
+  const sums = { failed: 0, prompt_tokens: 0, cached_tokens: 0, completion_tokens: 0 };
+  const models = new Set<string>();
+  for (const { failed, usage, model } of results) {
+    if (failed) sums.failed++;
+    if (model !== undefined) models.add(model);
+    if (!usage) continue;
+    sums.prompt_tokens += usage.promptTokens;
+    sums.cached_tokens += usage.cachedTokens;
+    sums.completion_tokens += usage.completionTokens;
+  }
+  const [first] = models;
+  const model = models.size > 1 ? SEVERAL_MODELS : first;
+  return {
+    failed: set('failed', '+', sums.failed),
+    prompt_tokens: set('prompt_tokens', '+', sums.prompt_tokens),
+    cached_tokens: set('cached_tokens', '+', sums.cached_tokens),
+    completion_tokens: set('completion_tokens', '+', sums.completion_tokens),
+    ...(model === undefined
+      ? {}
+      : { model: set.case().when(sameOrNone(set, model)).then(model).else(SEVERAL_MODELS).end() }),
+  };
+}
+
+function sameOrNone(set: ExpressionBuilder<Tables, 'chunks'>, model: string) {
+  return set.or([set('model', 'is', null), set('model', '=', model)]);
 }
 
 function toChunk(row: ChunkRow): Chunk {

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { ExpressionBuilder } from 'kysely';
 import { Database } from '../../storage/database.js';
-import type { FileRow } from '../../storage/tables.js';
-import type { FilePurpose, StoredFile } from '../batch-types.js';
+import type { FileRow, Tables } from '../../storage/tables.js';
+import { UNFINISHED, type FilePurpose, type StoredFile } from '../batch-types.js';
 
 export interface Page {
   /** Id of the last one of the page before. */
@@ -10,7 +11,8 @@ export interface Page {
 }
 
 export interface FilePage extends Page {
-  readonly purpose?: FilePurpose | undefined;
+  /** Of these files only; nothing fits a purpose that isn't known. */
+  readonly purpose?: string | undefined;
   readonly order: 'asc' | 'desc';
 }
 
@@ -54,6 +56,17 @@ export class FilesRepository {
     return rows.map(fromRow);
   }
 
+  /** Deletes a file unless an unfinished batch reads it. */
+  async deleteUnused(id: string): Promise<'deleted' | 'missing' | 'in_use'> {
+    const { numDeletedRows } = await this.#database.db
+      .deleteFrom('files')
+      .where('id', '=', id)
+      .where((where) => isUnused(where))
+      .executeTakeFirst();
+    if (numDeletedRows > 0n) return 'deleted';
+    return (await this.get(id)) ? 'in_use' : 'missing';
+  }
+
   /** @returns whether it was there */
   async delete(id: string): Promise<boolean> {
     const { numDeletedRows } = await this.#database.db
@@ -69,16 +82,7 @@ export class FilesRepository {
       .selectFrom('files')
       .selectAll()
       .where('expires_at', '<', now)
-      .where(({ not, exists, selectFrom }) =>
-        not(
-          exists(
-            selectFrom('batches')
-              .select('seq')
-              .whereRef('batches.input_file_id', '=', 'files.id')
-              .where('status', 'in', ['validating', 'in_progress', 'finalizing', 'cancelling']),
-          ),
-        ),
-      )
+      .where((where) => isUnused(where))
       .limit(limit)
       .execute();
     return rows.map(fromRow);
@@ -92,6 +96,19 @@ export class FilesRepository {
       .executeTakeFirst();
     return Number(row?.bytes ?? 0);
   }
+}
+
+/** No unfinished batch reads it. */
+function isUnused(where: ExpressionBuilder<Tables, 'files'>) {
+  return where.not(
+    where.exists(
+      where
+        .selectFrom('batches')
+        .select('seq')
+        .whereRef('batches.input_file_id', '=', 'files.id')
+        .where('status', 'in', [...UNFINISHED]),
+    ),
+  );
 }
 
 /** For whoever writes files in a transaction of their own. */

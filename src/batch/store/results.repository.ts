@@ -7,6 +7,14 @@ import type { LineResult } from '../batch-types.js';
 /** Rows of one statement: below SQLite's limit of variables. */
 const ROWS = 500;
 
+export interface ResultPage {
+  readonly after: number;
+  readonly lines: number;
+  readonly limit: number;
+  /** Only those that failed, or that didn't; default: both. */
+  readonly failed?: boolean | undefined;
+}
+
 /** Answered lines of batches that aren't finished yet. A line is answered once: what comes later is dropped. */
 @Injectable()
 export class ResultsRepository {
@@ -14,13 +22,6 @@ export class ResultsRepository {
 
   constructor(database: Database) {
     this.#database = database;
-  }
-
-  /** For lines that validation refuses. */
-  async add(batch: number, results: readonly LineResult[]): Promise<void> {
-    await this.#database.db
-      .transaction()
-      .execute(async (transaction) => void (await insertResults(transaction, batch, results)));
   }
 
   /** Which lines from `first` on are answered, of so many. */
@@ -35,16 +36,14 @@ export class ResultsRepository {
     return new Set(rows.map(({ line }) => line));
   }
 
-  /** A page of the results behind a line, in order. */
-  async page(
-    batch: number,
-    { after, limit, failed }: { after: number; limit: number; failed?: boolean },
-  ): Promise<LineResult[]> {
+  /** Results behind a line, in order; of a stretch of so many lines at most, and so many results. */
+  async page(batch: number, { after, lines, limit, failed }: ResultPage): Promise<LineResult[]> {
     let query = this.#database.db
       .selectFrom('results')
       .selectAll()
       .where('batch', '=', batch)
-      .where('line', '>', after);
+      .where('line', '>', after)
+      .where('line', '<=', after + lines);
     if (failed !== undefined) query = query.where('failed', '=', failed ? 1 : 0);
     const rows = await query.orderBy('line').limit(limit).execute();
     return rows.map(({ line, failed: isFailed, body }) => ({ line, failed: isFailed === 1, body }));

@@ -27,6 +27,11 @@ export interface GenerateOptions {
    * process, which on a machine with few cores takes its time from the model. Default: true.
    */
   readonly stream?: boolean | undefined;
+  /**
+   * false: fails with `engine_restarted` if the engine dies, instead of being begun anew by itself. For callers that find out
+   * which of their requests ended it. Default: true.
+   */
+  readonly retry?: boolean | undefined;
 }
 
 /** What every request may say besides what is asked. */
@@ -38,9 +43,9 @@ export interface EngineProcessOptions {
   /** Requests that nothing was answered to outlive the process, for `takeRetriable()`. Default: they fail with it. */
   readonly keepRetriable?: boolean;
   /** A step may take this long, in milliseconds; a process that exceeds it hangs and is killed. Default: two minutes. */
-  readonly stepLimitMs?: number;
+  readonly stepLimitMs?: number | undefined;
   /** The program to run; default: the one beside this file. */
-  readonly entry?: string;
+  readonly entry?: string | undefined;
 }
 
 const STEP_LIMIT_MS = 120_000;
@@ -112,10 +117,10 @@ export class EngineProcess {
 
   generate(
     request: GenerationRequest,
-    { signal, priority = 'interactive', client = '', stream = true }: GenerateOptions,
+    { signal, priority = 'interactive', client = '', stream = true, retry }: GenerateOptions,
     onSettled: () => void,
   ): GenerationStream {
-    const flight = new Flight({ request, priority, client, stream }, signal, onSettled);
+    const flight = new Flight({ request, priority, client, stream }, signal, onSettled, retry);
     this.take(flight);
     return flight.stream;
   }
@@ -123,10 +128,10 @@ export class EngineProcess {
   /** The stream is its one answer. */
   call(
     call: EngineCall,
-    { signal, priority = 'interactive', client = '' }: CallOptions,
+    { signal, priority = 'interactive', client = '', retry }: CallOptions,
     onSettled: () => void,
   ): GenerationStream<CallAnswer> {
-    const flight = new Flight<CallAnswer>({ call, priority, client }, signal, onSettled);
+    const flight = new Flight<CallAnswer>({ call, priority, client }, signal, onSettled, retry);
     this.take(flight);
     return flight.stream;
   }

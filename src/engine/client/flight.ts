@@ -29,10 +29,12 @@ export class Flight<Event extends FlightEvent = GenerationEvent> {
   /** Tells the process that has it; set by that process. */
   onCancel: () => void = () => undefined;
 
+  /** @param retry whether it may be begun anew at all */
   constructor(
     readonly plan: FlightPlan,
     signal: AbortSignal | undefined,
     onSettled: () => void,
+    readonly retry = true,
   ) {
     const timeoutMs = timeoutOf(plan);
     this.stream = new GenerationStream<Event>({
@@ -44,7 +46,7 @@ export class Flight<Event extends FlightEvent = GenerationEvent> {
   }
 
   get canBeRetried(): boolean {
-    return !this.answered && !this.retried && !this.stream.ended;
+    return this.retry && !this.answered && !this.retried && !this.stream.ended;
   }
 }
 

@@ -28,6 +28,10 @@ export async function createBatches(db: Kysely<unknown>, engine: DatabaseEngine)
     .addColumn('attempts', 'integer', (column) => column.notNull().defaultTo(0))
     .addColumn('answered', 'integer', (column) => column.notNull().defaultTo(0))
     .addColumn('failed', 'integer', (column) => column.notNull().defaultTo(0))
+    .addColumn('prompt_tokens', 'bigint', (column) => column.notNull().defaultTo(0))
+    .addColumn('cached_tokens', 'bigint', (column) => column.notNull().defaultTo(0))
+    .addColumn('completion_tokens', 'bigint', (column) => column.notNull().defaultTo(0))
+    .addColumn('model', 'text')
     .addPrimaryKeyConstraint('chunks_key', ['batch', 'number'])
     .execute();
   await schema
@@ -43,6 +47,7 @@ export async function createBatches(db: Kysely<unknown>, engine: DatabaseEngine)
   await createScheduleTables(db);
   await schema.createIndex('chunks_open').on('chunks').columns(['state', 'batch', 'number']).execute();
   await schema.createIndex('batches_status').on('batches').column('status').execute();
+  await createUniqueIndexes(db);
   await schema.createIndex('files_created').on('files').columns(['created_at', 'id']).execute();
 }
 
@@ -63,23 +68,47 @@ async function createBatchTable({ schema }: Kysely<unknown>, engine: DatabaseEng
     'input_version',
     'plain_key',
     'metadata',
+    'model',
     'errors',
     'output_file_id',
     'error_file_id',
     'delivery',
+    'results_path',
     'schedule_id',
     'lease_owner',
   ])
     table = table.addColumn(name, 'text');
-  for (const name of ['total', 'lease_until', 'rate_lines'])
+  for (const name of ['total', 'lease_until', 'rate_lines', ...TOKENS])
     table = table.addColumn(name, 'bigint', (column) => column.notNull().defaultTo(0));
-  for (const name of ['completed', 'failed', ...TIMES]) table = table.addColumn(name, 'bigint');
+  for (const name of ['completed', 'failed', 'output_expires_seconds', ...TIMES])
+    table = table.addColumn(name, 'bigint');
   await table
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .addColumn('rate', 'double precision')
     .addColumn('purged', 'integer', (column) => column.notNull().defaultTo(0))
     .execute();
 }
+
+/** What must not happen twice, whoever does it. */
+async function createUniqueIndexes({ schema }: Kysely<unknown>): Promise<void> {
+  const unfinished = sql<boolean>`status in ('validating', 'in_progress', 'finalizing', 'cancelling')`;
+  for (const column of ['input_path', 'results_path'])
+    await schema
+      .createIndex(`batches_${column}`)
+      .unique()
+      .on('batches')
+      .column(column)
+      .where(unfinished)
+      .execute();
+  await schema
+    .createIndex('batches_run')
+    .unique()
+    .on('batches')
+    .columns(['schedule_id', 'schedule_run_at'])
+    .execute();
+}
+
+const TOKENS = ['prompt_tokens', 'cached_tokens', 'completion_tokens'] as const;
 
 const TIMES = [
   'in_progress_at',
@@ -90,6 +119,7 @@ const TIMES = [
   'cancelling_at',
   'cancelled_at',
   'expires_at',
+  'schedule_run_at',
   'rate_at',
 ] as const;
 
@@ -108,6 +138,8 @@ async function createScheduleTables({ schema }: Kysely<unknown>): Promise<void> 
     .addColumn('last_run_at', 'bigint')
     .addColumn('last_outcome', 'text')
     .addColumn('last_batch_id', 'text')
+    .addColumn('lease_owner', 'text')
+    .addColumn('lease_until', 'bigint', (column) => column.notNull().defaultTo(0))
     .execute();
   await schema
     .createTable('workers')

@@ -2,8 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readLines, type RawLine } from '../../src/batch/read-lines.js';
-import { settled } from './helpers/recorder.js';
+import { readLines, type Line } from '../../../src/batch/lines/read-lines.js';
+import { settled } from '../helpers/recorder.js';
 
 const NO_LIMIT = 1e9;
 
@@ -11,23 +11,41 @@ async function* chunksOf(parts: readonly Buffer[]): AsyncGenerator<Buffer> {
   yield* parts;
 }
 
-async function read(parts: readonly (Buffer | string)[], limit = NO_LIMIT): Promise<RawLine[]> {
-  const lines: RawLine[] = [];
-  for await (const line of readLines(chunksOf(parts.map((part) => Buffer.from(part))), limit))
-    lines.push(line);
+async function read(
+  parts: readonly (Buffer | string)[],
+  limit = NO_LIMIT,
+  fromStart = false,
+): Promise<Line[]> {
+  const lines: Line[] = [];
+  for await (const block of readLines(chunksOf(parts.map((part) => Buffer.from(part))), { limit, fromStart }))
+    lines.push(...block);
   return lines;
 }
 
-/** Lines as text, those over the limit as null. */
-function texts(lines: readonly RawLine[]): (string | null)[] {
-  return lines.map((line) => (line.kind === 'line' ? line.bytes.toString('latin1') : null));
+/** Lines as text, blank ones as '', those over the limit as null. */
+function texts(lines: readonly Line[]): (string | null)[] {
+  return lines.map((line) => {
+    switch (line.kind) {
+      case 'line':
+        return line.bytes.toString('latin1');
+      case 'blank':
+        return '';
+      case 'too_long':
+        return null;
+      default:
+        return line satisfies never;
+    }
+  });
 }
 
 /** Splits the whole file at once. In latin1 every byte is one character. */
 function oracle(bytes: Buffer, limit: number): (string | null)[] {
   const lines = bytes.toString('latin1').split('\n');
   if (lines.at(-1) === '') lines.pop(); // what a line end is behind is not one more line
-  return lines.map((line) => (line.length > limit ? null : line.replace(/\r$/, '')));
+  return lines.map((line) => {
+    if (line.length > limit) return null;
+    return /^[ \t\r]*$/.test(line) ? '' : line.replace(/\r$/, '');
+  });
 }
 
 /** Cuts bytes at these places, wherever they are; some chunks come out empty. */
@@ -42,7 +60,7 @@ function collectGarbage(): void {
 }
 
 const anyByte = fc.nat(255);
-const telling = fc.constantFrom(0x0a, 0x0d, 0x41, 0xff);
+const telling = fc.constantFrom(0x0a, 0x0d, 0x41, 0xff, 0x20, 0x09);
 const files = fc
   .oneof(fc.array(anyByte, { maxLength: 200 }), fc.array(telling, { maxLength: 60 }))
   .map((bytes) => Buffer.from(bytes));
@@ -65,6 +83,37 @@ describe('readLines', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('tells how much of the file each line takes: together all of it', async () => {
+    await fc.assert(
+      fc.asyncProperty(files, places, fc.nat(12), async (bytes, at, limit) => {
+        const lines = await read(cut(bytes, at), limit);
+        expect(lines.reduce((sum, { length }) => sum + length, 0)).toBe(bytes.length);
+        let from = 0;
+        for (const { length } of lines.slice(0, -1)) {
+          from += length;
+          expect(bytes[from - 1]).toBe(0x0a);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('drops a byte order mark at the start of a file, and nowhere else', async () => {
+    const mark = Buffer.from([0xef, 0xbb, 0xbf]);
+    const parts = [mark.subarray(0, 1), mark.subarray(1), Buffer.from('a\n'), mark, Buffer.from('b')];
+    expect(texts(await read(parts, NO_LIMIT, true))).toEqual(['a', '\xef\xbb\xbfb']);
+    expect(texts(await read(parts, NO_LIMIT, false))).toEqual(['\xef\xbb\xbfa', '\xef\xbb\xbfb']);
+    expect((await read(parts, NO_LIMIT, true)).map(({ length }) => length)).toEqual([5, 4]);
+  });
+
+  it('gives blocks that are small, however many lines come at once', async () => {
+    const source = chunksOf([Buffer.from('a\n'.repeat(1000))]);
+    const sizes: number[] = [];
+    for await (const block of readLines(source, { limit: NO_LIMIT, fromStart: true }))
+      sizes.push(block.length);
+    expect(sizes).toEqual([256, 256, 256, 232]);
   });
 
   it('ends lines with LF or CRLF, and keeps a CR inside one', async () => {
@@ -108,8 +157,8 @@ describe('readLines', () => {
       expect(memory.slice(0, -1).map((ref) => ref.deref())).toEqual([undefined, undefined, undefined]);
       yield Buffer.from('\nshort');
     }
-    const lines: RawLine[] = [];
-    for await (const line of readLines(tooLong(), 1000)) lines.push(line);
+    const lines: Line[] = [];
+    for await (const block of readLines(tooLong(), { limit: 1000, fromStart: true })) lines.push(...block);
     expect(texts(lines)).toEqual([null, 'short']);
   });
 
@@ -119,7 +168,7 @@ describe('readLines', () => {
       yield Buffer.from('a\nb');
       throw failure;
     }
-    const lines = readLines(failing(), NO_LIMIT);
+    const lines = readLines(failing(), { limit: NO_LIMIT, fromStart: true });
     expect(await lines.next()).toMatchObject({ done: false });
     await expect(lines.next()).rejects.toBe(failure);
   });
@@ -134,8 +183,8 @@ describe('readLines', () => {
         left = true;
       }
     }
-    for await (const line of readLines(source(), NO_LIMIT)) {
-      expect(line.kind).toBe('line');
+    for await (const block of readLines(source(), { limit: NO_LIMIT, fromStart: true })) {
+      expect(block).toMatchObject([{ kind: 'line' }, { kind: 'line' }]);
       break;
     }
     expect(left).toBe(true);

@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { WorkersRepository } from '../../../src/batch/store/workers.repository.js';
+import { WorkerHeartbeat } from '../../../src/batch/worker-heartbeat.js';
+import { WorkerIdentity } from '../../../src/batch/worker-identity.js';
+import type { Database } from '../../../src/storage/database.js';
+import { describeOnBoth } from './databases.js';
+import { DAY, EVENING, SECOND, standStill } from './server.js';
+
+beforeEach(standStill);
+afterEach(() => void vi.useRealTimers());
+
+describeOnBoth('the workers', (fresh) => {
+  const worker = async () => {
+    const [database] = (await fresh(1)) as [Database];
+    const workers = new WorkersRepository(database);
+    const identity = new WorkerIdentity();
+    return { workers, identity, heartbeat: new WorkerHeartbeat(workers, identity) };
+  };
+
+  it('are seen while they beat, and gone when they end', async () => {
+    const { workers, identity, heartbeat } = await worker();
+    await heartbeat.onApplicationBootstrap();
+    const row = { id: identity.id, host: identity.host, pid: process.pid, started_at: EVENING };
+    expect(await workers.seen(5 * SECOND)).toEqual([{ ...row, seen_at: EVENING }]);
+    vi.setSystemTime(EVENING + 6 * SECOND);
+    expect(await workers.seen(5 * SECOND)).toEqual([]);
+    await heartbeat.beat();
+    expect(await workers.seen(5 * SECOND)).toEqual([{ ...row, seen_at: EVENING + 6 * SECOND }]);
+    await heartbeat.onModuleDestroy();
+    await heartbeat.beat();
+    expect(await workers.seen(DAY)).toEqual([]);
+  });
+
+  it('that were killed are forgotten after a day', async () => {
+    const { workers, heartbeat } = await worker();
+    await workers.beat({ id: 'killed', host: 'a', pid: 1, started_at: EVENING });
+    vi.setSystemTime(EVENING + DAY);
+    await heartbeat.onApplicationBootstrap();
+    expect(await workers.seen(2 * DAY)).toHaveLength(2);
+    vi.setSystemTime(EVENING + DAY + SECOND);
+    await heartbeat.onApplicationBootstrap();
+    expect((await workers.seen(2 * DAY)).map(({ id }) => id)).not.toContain('killed');
+    await heartbeat.onModuleDestroy();
+  });
+
+  it('live on while the database is away', async () => {
+    const { workers, heartbeat } = await worker();
+    await heartbeat.onApplicationBootstrap();
+    vi.spyOn(workers, 'beat').mockRejectedValueOnce(new Error('away'));
+    await expect(heartbeat.beat()).resolves.toBeUndefined();
+    vi.spyOn(workers, 'remove').mockRejectedValueOnce(new Error('away'));
+    await expect(heartbeat.onModuleDestroy()).resolves.toBeUndefined();
+  });
+});
+
+it('two workers of one process are told apart', () => {
+  expect(new WorkerIdentity().id).not.toBe(new WorkerIdentity().id);
+});
