@@ -9,10 +9,7 @@ const cronSchema = z
 
 const UNITS = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 } as const;
 const SIZE = /^(\d+)(b|kb|mb|gb)$/;
-const memorySchema = z
-  .string()
-  .regex(SIZE, 'must be a size like 2gb')
-  .transform(bytesOf);
+const memorySchema = z.string().regex(SIZE, 'must be a size like 2gb').transform(bytesOf);
 
 /** @param size that a schema has seen, like `10mb` */
 export function bytesOf(size: string): number {

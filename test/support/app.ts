@@ -16,13 +16,13 @@ export interface TestApp {
 /** A model's configuration; what it leaves open has the schema's defaults. */
 export type TestModel = Pick<ModelConfig, 'name' | 'source'> & Partial<ModelConfig>;
 
-/** The default configuration with data and cache in a temporary folder, a free port and the inbox at rest. */
+/** The default configuration, with the first model only if none is named, data and cache in a temporary folder, a free port and the inbox at rest. */
 export function testConfig(models?: readonly TestModel[]): LoadedConfig {
   const data = mkdtempSync(join(tmpdir(), 'resident-test-'));
   const config = loadConfig({ RESIDENT_DATA: data, PORT: '0', LOG_LEVEL: 'error' });
   return {
     ...config,
-    models: models?.map(withDefaults) ?? config.models,
+    models: models?.map(withDefaults) ?? config.models.slice(0, 1),
     // nothing that another version of the rewriter has left behind
     hub: { ...config.hub, cacheDir: join(data, 'cache') },
     batch: { ...config.batch, cron: null },

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findFreePort } from '../../bench/support/free-port.js';
 import { get } from './app.js';
+import { TALES } from './models.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -51,7 +52,7 @@ export class ServerProcess {
   }
 
   /**
-   * @param config YAML of a configuration overlay
+   * @param config YAML of a configuration overlay; one that names no models gets the story model alone, which is there sooner
    * @param program default: what `npm start` runs
    */
   static async start(
@@ -59,10 +60,12 @@ export class ServerProcess {
   ): Promise<ServerProcess> {
     const data = options.data ?? mkdtempSync(join(tmpdir(), 'resident-server-'));
     const env = { ...options.env };
-    if (options.config !== undefined) {
-      env['RESIDENT_CONFIG'] = join(data, 'config.yaml');
-      writeFileSync(env['RESIDENT_CONFIG'], options.config);
-    }
+    const { config = '' } = options;
+    env['RESIDENT_CONFIG'] ??= join(data, 'config.yaml');
+    writeFileSync(
+      env['RESIDENT_CONFIG'],
+      config.includes('models') ? config : `${config}\nmodels: [${JSON.stringify(TALES)}]\n`,
+    );
     return new ServerProcess(await findFreePort(), data, env, options.program ?? 'dist/main.js');
   }
 

@@ -39,11 +39,14 @@ function complaint(yaml: string, env: Environment = {}): string {
 }
 
 describe('the defaults', () => {
-  it('serve the embedded model on this machine only', () => {
+  it('serve the embedded models on this machine only', () => {
     const config = loadConfig({});
     expect(config.server).toEqual({ host: '127.0.0.1', port: 3000, bodyLimit: '10mb', drainSeconds: 30 });
     expect(config.log).toEqual({ level: 'info' });
-    expect(config.models).toEqual([{ ...MODEL_DEFAULTS, ...TALES }]);
+    expect(config.models).toEqual([
+      { ...MODEL_DEFAULTS, ...TALES },
+      expect.objectContaining({ name: 'encoder', task: 'feature-extraction' }),
+    ]);
     expect(config.batch.cron).toBe('*/10 * * * * *');
   });
 
