@@ -131,7 +131,8 @@ describe('the schedule', () => {
       );
       await rename(file, join(server.config.batch.inbox, 'night.jsonl'));
       writeFileSync(join(server.config.batch.inbox, 'notes.txt'), 'not for the batch');
-      await until(async () => existsSync(join(server.config.batch.done, 'night.jsonl')));
+      // the input is moved before the results get their name
+      await until(async () => existsSync(join(server.config.batch.outbox, 'night.results.jsonl')));
       expect(results(server, 'night').map(({ custom_id }) => custom_id)).toEqual(
         Array.from({ length: 20 }, (_, i) => `${i}`),
       );

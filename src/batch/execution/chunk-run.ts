@@ -91,15 +91,15 @@ export class ChunkRun {
       this.#writer.add(formatter.problem({ line: number, customId: parsed.customId }, parsed.problem));
       return onLine();
     }
-    const wait = slots.take(signal);
+    const wait = slots.take(line.length, signal);
     if (wait) await wait;
     this.#inFlight++;
-    void this.#run(number, parsed);
+    void this.#run(number, parsed, line.length);
     if (this.#writer.isFull) await this.#writer.drained();
   }
 
   /** Never rejects. */
-  async #run(line: number, request: LineRequest): Promise<void> {
+  async #run(line: number, request: LineRequest, bytes: number): Promise<void> {
     const { batch, formatter, lines, slots, onLine } = this.#options;
     const { customId } = request;
     try {
@@ -108,7 +108,7 @@ export class ChunkRun {
     } catch (error) {
       this.abort(error as Error);
     } finally {
-      slots.release();
+      slots.release(bytes);
       onLine();
       if (--this.#inFlight === 0) this.#onSettled?.();
     }

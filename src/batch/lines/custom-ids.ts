@@ -6,9 +6,14 @@ const WORDS = 4;
 const SHARDS = 256;
 const FIRST_SLOTS = 16;
 
-/** Which ids were seen, as 128 bits of a hash each: about 40 bytes an id, however long it is. */
+/** Which ids were seen, as 128 bits of a hash each: at most 40 bytes an id, however long it is. */
 export class CustomIds {
   readonly #shards = Array.from({ length: SHARDS }, () => new Shard());
+
+  /** What they take, in bytes. */
+  get bytes(): number {
+    return this.#shards.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
 
   /** @returns false if it was seen before */
   add(id: string): boolean {
@@ -29,6 +34,10 @@ class Shard {
   #slots = FIRST_SLOTS;
   #used = 0;
   #words = new Uint32Array(FIRST_SLOTS * WORDS);
+
+  get bytes(): number {
+    return this.#words.byteLength;
+  }
 
   add(a: number, b: number, c: number, d: number): boolean {
     const at = this.#find(a, b, c, d >>> 0);

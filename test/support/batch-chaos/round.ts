@@ -25,6 +25,8 @@ export interface KillReport {
   readonly moment: Moment;
   /** Until what was lost was worked on again, in milliseconds; undefined: the batch was over. */
   readonly resumedMs: number | undefined;
+  /** Until what was killed was up again, if it isn't restarted by its server; in milliseconds. */
+  readonly upMs: number;
 }
 
 export interface RoundReport {
@@ -70,10 +72,11 @@ export async function runRound(system: ChaosSystem, plan: RoundPlan): Promise<Ro
     const done = await attack(system, id, victim, random);
     if (!done) continue;
     attacks.push(done);
+    const up = done.repaired.then(() => performance.now() - done.at);
+    up.catch(() => undefined); // thrown where it is awaited
     const { status } = await waitForState(system, id, deadline, (state) => done.hasResumed(state));
     const resumedMs = performance.now() - done.at;
-    await done.repaired;
-    kills.push({ victim, moment, resumedMs: isOver(status) ? undefined : resumedMs });
+    kills.push({ victim, moment, resumedMs: isOver(status) ? undefined : resumedMs, upMs: await up });
   }
   await waitForState(system, id, deadline, ({ status }) => isOver(status));
   const seconds = (performance.now() - started) / 1000;

@@ -55,7 +55,7 @@ export class Mortal {
 
 /** Nothing that it asks for is done any more. It is told so only that it closes its files. */
 function refused(): Promise<never> {
-  const refusal = Promise.reject<never>(new Error('the process is dead'));
+  const refusal: Promise<never> = Promise.reject(new Error('the process is dead'));
   // who asked for a stream doesn't look at it
   refusal.catch(() => undefined);
   return refusal;
