@@ -147,8 +147,8 @@ describe('the schedule', () => {
     const config = testConfig();
     const watching = { ...config, batch: { ...config.batch, cron: '* * * * * *' } };
     mkdirSync(config.batch.inbox, { recursive: true });
-    const lines = Array.from({ length: 200 }, (_, i) =>
-      JSON.stringify({ custom_id: `${i}`, ...GOOD, max_tokens: 50 }),
+    const lines = Array.from({ length: 100 }, (_, i) =>
+      JSON.stringify({ custom_id: `${i}`, ...GOOD, max_tokens: 40 }),
     );
     writeFileSync(join(config.batch.inbox, 'long.jsonl'), lines.join('\n'));
     const first = await startApp(watching);

@@ -99,6 +99,7 @@ describe.skipIf(!GOLDEN)(`fp32: in company as alone (${GOLDEN_SKIP})`, () => {
 
   it.each([16, 512])('in pieces of %i tokens', async (prefillChunk) => {
     const model = await load({ prefillChunk, stepTokens: 512, prefixCache: false });
+    expect(model.report.kvCache).toBe('inplace');
     await greedy.compare(model, expectClose);
   });
 });

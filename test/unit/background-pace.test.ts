@@ -20,7 +20,7 @@ describe('BackgroundPace', () => {
     const { pace, pass } = paceAt();
     expect(pace.share()).toBe(WHOLE_SHARE);
     pace.noteInteractive();
-    expect(pace.share()).toEqual({ rows: 8, promptTokens: 0 });
+    expect(pace.share()).toEqual({ rows: 8, promptTokens: 8 });
     pass(9000);
     pace.noteInteractive();
     pass(10_000);

@@ -6,6 +6,9 @@ import { LEASE_MS } from './execution.constants.js';
 
 /** Who distributes chunks among workers. The tables know which there are; this is only about who takes which one up, and when. */
 export abstract class ChunkDispatcher {
+  /** Called when another worker tells that there is something to be taken up. */
+  onOffer: () => void = () => undefined;
+
   /**
    * Takes up a chunk that nobody has.
    * @param except batches whose chunks can't be run here for now

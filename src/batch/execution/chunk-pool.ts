@@ -41,6 +41,7 @@ export class ChunkPool {
   ) {
     this.#runner = runner;
     this.#dispatcher = dispatcher;
+    dispatcher.onOffer = () => this.wake();
     this.#most = limits.concurrency * LINES_AHEAD;
     setMaxListeners(0, this.#ending.signal); // one for each chunk
   }

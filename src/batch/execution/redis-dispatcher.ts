@@ -39,6 +39,9 @@ export class RedisDispatcher extends ChunkDispatcher {
   readonly #local: LocalDispatcher;
   readonly #lease: Lease;
   readonly #redis: Redis;
+  /** Hears of offers: a connection that has subscribed can do nothing else. */
+  readonly #ear: Redis;
+  readonly #channel: string;
   readonly #queue: Queue<ChunkKey>;
   readonly #worker: Worker<ChunkKey>;
   /** When which job was offered. */
@@ -57,6 +60,8 @@ export class RedisDispatcher extends ChunkDispatcher {
     this.#lease = lease;
     this.#redis = connectionTo(redis.url);
     const shared = { connection: this.#redis, prefix: redis.prefix };
+    this.#ear = this.#redis.duplicate();
+    this.#channel = `${redis.prefix}:chunks:offered`;
     this.#queue = new Queue('chunks', shared);
     this.#worker = new Worker('chunks', undefined, {
       ...shared,
@@ -73,6 +78,10 @@ export class RedisDispatcher extends ChunkDispatcher {
     this.#worker.on('error', onError);
     this.#redis.on('ready', () => this.#onUp());
     this.#redis.on('close', () => this.#onAway());
+    // what it has trouble with, the other one has, too; unheard, an offer is found within a second
+    this.#ear.on('error', () => undefined);
+    this.#ear.on('ready', () => void this.#ear.subscribe(this.#channel).catch(() => undefined));
+    this.#ear.on('message', () => this.onOffer());
   }
 
   /** Whether chunks come through Redis now. */
@@ -127,6 +136,7 @@ export class RedisDispatcher extends ChunkDispatcher {
         })),
       );
       for (const { id } of jobs) this.#offered.set(id, now);
+      await this.#redis.publish(this.#channel, '');
     } catch (error) {
       this.#onTrouble(error);
     }
@@ -138,6 +148,7 @@ export class RedisDispatcher extends ChunkDispatcher {
     const closing = [this.#worker.close(true), this.#queue.close()];
     for (const each of closing) each.catch(() => undefined);
     this.#redis.disconnect();
+    this.#ear.disconnect();
   }
 
   async #takeNext(except: readonly number[]): Promise<Chunk | undefined> {

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { hostname } from 'node:os';
 import { Database } from '../../storage/database.js';
 import type { WorkerRow } from '../../storage/tables.js';
+import { isAlive } from '../is-alive.js';
 
 export type { WorkerRow };
 
@@ -23,15 +25,38 @@ export class WorkersRepository {
       .execute();
   }
 
-  /** Those that gave a sign of life in the last so many milliseconds, the oldest process first. */
+  /** Those that gave a sign of life in the last so many milliseconds and weren't killed here since, the oldest process first. */
   async seen(sinceMs: number): Promise<WorkerRow[]> {
-    return this.#database.db
+    const rows = await this.#database.db
       .selectFrom('workers')
       .selectAll()
       .where('seen_at', '>=', Date.now() - sinceMs)
       .orderBy('started_at')
       .orderBy('id')
       .execute();
+    const here = hostname();
+    return rows.filter(({ host, pid }) => host !== here || isAlive(pid));
+  }
+
+  /** Those that said that they run on a host. */
+  async on(host: string): Promise<WorkerRow[]> {
+    return this.#database.db.selectFrom('workers').selectAll().where('host', '=', host).execute();
+  }
+
+  /** Forgets a process that is gone, and frees what it held, so that nobody waits until its leases run out. */
+  async bury(id: string): Promise<void> {
+    await this.#database.db.transaction().execute(async (transaction) => {
+      await transaction
+        .updateTable('chunks')
+        .set({ state: 'open', lease_owner: null, lease_until: 0 })
+        .where('lease_owner', '=', id)
+        .where('state', '=', 'leased')
+        .execute();
+      const free = { lease_owner: null, lease_until: 0 };
+      for (const table of ['batches', 'schedules'] as const)
+        await transaction.updateTable(table).set(free).where('lease_owner', '=', id).execute();
+      await transaction.deleteFrom('workers').where('id', '=', id).execute();
+    });
   }
 
   /** At the end of its process. */

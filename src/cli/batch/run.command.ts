@@ -18,6 +18,8 @@ const LOOK_MS = 300;
 /** A server that gave no sign of life for so long isn't there. */
 const SEEN_MS = 5000;
 const GONE_MS = 10_000;
+/** Looks at the batch between two at the servers. */
+const LOOKS = 5;
 
 const BATCH_ID = /^batch_[0-9a-f]{24}$/;
 
@@ -155,7 +157,7 @@ export class BatchRun {
       if (hasEnded(batch.status)) return batch;
       const { counts, rate, status } = batch;
       this.#display.show(status, { ...counts, answered: counts.completed + counts.failed, rate });
-      const isTimeToCheck = (looks * LOOK_MS) % GONE_MS < LOOK_MS;
+      const isTimeToCheck = looks % LOOKS === 0;
       if (isTimeToCheck && !this.#opened.executes && (await this.#opened.workers.seen(GONE_MS)).length === 0)
         await this.#execute('the server is gone');
       await pause(LOOK_MS, signal);

@@ -39,7 +39,8 @@ export class BackgroundPace {
 
   share(): BackgroundShare {
     const quiet = this.#options.now() - this.#lastInteractive > ABOUT_MS;
-    return quiet ? WHOLE_SHARE : { rows: this.#rows, promptTokens: 0 };
+    // a token of a prompt takes no longer than a row
+    return quiet ? WHOLE_SHARE : { rows: this.#rows, promptTokens: this.#rows };
   }
 
   /** A pass over this many decoding rows, all of them background ones, took so long. */

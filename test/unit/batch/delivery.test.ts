@@ -100,19 +100,22 @@ describe('a batch of a file that lies in a folder', () => {
   });
 
   it.each([
-    ['while it runs', 60],
-    ['when its last line was under way', 7],
-  ])('that is written to %s is run again as it is then, and only that is delivered', async (_, count) => {
-    const { id, path } = await arrive(flat(names(count, 'old')));
-    const models = new ScriptedModels();
-    models.fate = (prompt) => ({ kind: 'answers', afterMs: prompt.startsWith('old') ? 30 : 1 });
-    work(models);
-    await vi.waitFor(() => expect(models.begun.length).toBeGreaterThan(5));
-    writeFileSync(path, flat(names(30, 'new')));
-    expect(await whenEnded(batches, id)).toMatchObject({ status: 'completed', counts: { completed: 30 } });
-    expect(results().map(({ custom_id }) => custom_id)).toEqual(names(30, 'new'));
-    expect(left()).toEqual(MOVED);
-  });
+    ['while it runs', 60, 30],
+    ['when its last line was under way', 7, 1000],
+  ])(
+    'that is written to %s is run again as it is then, and only that is delivered',
+    async (_, count, afterMs) => {
+      const { id, path } = await arrive(flat(names(count, 'old')));
+      const models = new ScriptedModels();
+      models.fate = (prompt) => ({ kind: 'answers', afterMs: prompt.startsWith('old') ? afterMs : 1 });
+      work(models);
+      await vi.waitFor(() => expect(models.begun.length).toBeGreaterThan(5));
+      writeFileSync(path, flat(names(30, 'new')));
+      expect(await whenEnded(batches, id)).toMatchObject({ status: 'completed', counts: { completed: 30 } });
+      expect(results().map(({ custom_id }) => custom_id)).toEqual(names(30, 'new'));
+      expect(left()).toEqual(MOVED);
+    },
+  );
 
   it('that is removed before all is answered fails', async () => {
     const { id, path } = await arrive(flat(names(100)));

@@ -102,6 +102,20 @@ describe.skipIf(!HAS_REDIS)(`chunks that are shared through Redis${skipped}`, ()
     expect(await chunks.claimable(99)).toEqual([]);
   });
 
+  it('are told to the others when they are offered', async () => {
+    const prefix = `p${++prefixes}`;
+    const [a, b] = [dispatcher('a', prefix), dispatcher('b', prefix)];
+    const heard = vi.fn<() => void>();
+    b.onOffer = heard;
+    await running(1);
+    await connected(a, b);
+    await vi.waitFor(async () => {
+      await chunks.claim({ owner: 'c', milliseconds: 1 }); // another attempt is another offer
+      await a.offer();
+      expect(heard).toHaveBeenCalled();
+    });
+  });
+
   it('of a batch that a worker can not run are left to the others', async () => {
     const prefix = `p${++prefixes}`;
     const [a, b] = [dispatcher('a', prefix), dispatcher('b', prefix)];

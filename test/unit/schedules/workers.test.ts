@@ -1,8 +1,13 @@
+import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { BatchesRepository } from '../../../src/batch/store/batches.repository.js';
+import { ChunksRepository } from '../../../src/batch/store/chunks.repository.js';
+import { StagesRepository } from '../../../src/batch/store/stages.repository.js';
 import { WorkersRepository } from '../../../src/batch/store/workers.repository.js';
 import { WorkerHeartbeat } from '../../../src/batch/worker-heartbeat.js';
 import { WorkerIdentity } from '../../../src/batch/worker-identity.js';
 import type { Database } from '../../../src/storage/database.js';
+import { batchOf } from '../batch/helpers/test-worker.js';
 import { describeOnBoth } from './databases.js';
 import { DAY, EVENING, SECOND, standStill } from './server.js';
 
@@ -41,6 +46,37 @@ describeOnBoth('the workers', (fresh) => {
     await heartbeat.onApplicationBootstrap();
     expect((await workers.seen(2 * DAY)).map(({ id }) => id)).not.toContain('killed');
     await heartbeat.onModuleDestroy();
+  });
+
+  it('of this machine that were killed leave nothing in their hands; those that live, or are elsewhere, keep it', async () => {
+    const [database] = (await fresh(1)) as [Database];
+    const [workers, batches, stages] = [
+      new WorkersRepository(database),
+      new BatchesRepository(database),
+      new StagesRepository(database),
+    ];
+    const chunks = new ChunksRepository(database);
+    const identity = new WorkerIdentity();
+    const { host } = identity;
+    const dead = spawnSync(process.execPath, ['--version']).pid;
+    await workers.beat({ id: 'dead', host, pid: dead, started_at: EVENING });
+    await workers.beat({ id: 'alive', host, pid: process.ppid, started_at: EVENING });
+    await workers.beat({ id: 'elsewhere', host: `not-${host}`, pid: dead, started_at: EVENING });
+    const lease = (owner: string) => ({ owner, milliseconds: DAY });
+    const { seq } = await batches.create(batchOf('file-1'));
+    await stages.claimStage(lease('dead'));
+    const range = { lines: 1, byteStart: 0, byteLength: 1, rejected: 0 };
+    const ranges = [0, 1, 2].map((number) => ({ ...range, number, firstLine: number + 1 }));
+    await stages.begin(seq, 'dead', ranges, null);
+    for (const owner of ['dead', 'alive', 'elsewhere']) await chunks.claim(lease(owner));
+    const validated = await batches.create(batchOf('file-2'));
+    await stages.claimStage(lease('dead'));
+
+    await new WorkerHeartbeat(workers, identity).onApplicationBootstrap();
+    expect((await chunks.claimable(9)).map(({ number }) => number)).toEqual([0]);
+    expect((await stages.claimStage(lease('b')))?.id).toBe(validated.id);
+    const left = (await workers.seen(DAY)).map(({ id }) => id);
+    expect(left.toSorted()).toEqual(['alive', 'elsewhere', identity.id].toSorted());
   });
 
   it('live on while the database is away', async () => {
