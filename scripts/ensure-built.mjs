@@ -14,7 +14,9 @@ function isStale() {
   if (!existsSync(`${root}src`)) return false;
   if (!existsSync(stamp)) return true;
   const built = statSync(stamp).mtimeMs;
-  const sources = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).map((name) => `src/${name}`);
+  const sources = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).map(
+    (name) => `src/${name}`,
+  );
   return [...sources, 'package.json', 'tsconfig.json', 'tsconfig.build.json'].some(
     (name) => statSync(root + name).mtimeMs > built,
   );

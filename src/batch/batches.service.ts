@@ -84,7 +84,7 @@ export class BatchesService {
       lineFormat: 'openai',
       input: { kind: 'file', fileId: inputFileId },
       completionWindow: request.expiresAt === null ? NO_WINDOW : completionWindow,
-      ...commonFields(request),
+      metadata: request.metadata ?? null,
       expiresAt: request.expiresAt === undefined ? Date.now() + windowMs : request.expiresAt,
       outputExpiresSeconds: request.outputExpiresSeconds ?? null,
       ...ofSchedule(request),
@@ -179,14 +179,6 @@ export class BatchesService {
         { param },
       );
   }
-}
-
-function commonFields({ metadata, scheduleId, runAt }: BatchRequest) {
-  return {
-    metadata: metadata ?? null,
-    ...(scheduleId === undefined ? {} : { scheduleId }),
-    ...(runAt === undefined ? {} : { runAt }),
-  };
 }
 
 /** Whether nothing becomes of it any more. */
