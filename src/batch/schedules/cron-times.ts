@@ -12,12 +12,28 @@ export function nextRun(cron: string, timeZone: string, after: number): number |
   try {
     // where the clocks are put back by half an hour, what is found can lie before where the search began
     for (let from = after; ; from += MINUTE_MS) {
-      const found = time.getNextDateFrom(new Date(from), timeZone).toMillis();
-      if (found > after) return found;
+      const found = time.getNextDateFrom(new Date(from), timeZone);
+      const at = found.toMillis();
+      if (at > after && !isTooEarly(cron, found)) return at;
+      from = Math.max(from, at);
     }
   } catch {
     return null; // none in the next eight years
   }
+}
+
+/**
+ * Just behind the hour that the clocks repeat the library finds a time in that hour first, which the expression doesn't mean.
+ * Where they leave an hour out, a time that it doesn't mean is right.
+ */
+function isTooEarly(cron: string, found: ReturnType<CronTime['getNextDateFrom']>): boolean {
+  const wentBack = found.offset < found.minus({ hours: 2 }).offset;
+  return wentBack && !isMeant(cron, found.toMillis() + found.offset * MINUTE_MS);
+}
+
+/** @param wall what a clock shows, as if that were UTC, where no hour is special */
+function isMeant(cron: string, wall: number): boolean {
+  return new CronTime(cron, 'UTC').getNextDateFrom(new Date(wall - 1000), 'UTC').toMillis() === wall;
 }
 
 /**

@@ -51,6 +51,20 @@ describe('a daily 02:30 in Berlin', () => {
     ]);
   });
 
+  it('comes once, and not an hour early, when they have just gone back', () => {
+    const start = Date.parse('2026-10-24T12:00:00Z');
+    expect(runsFrom('0 3 * * *', 'Europe/Berlin', start, 2).map(iso)).toEqual([
+      '2026-10-25T02:00:00.000Z',
+      '2026-10-26T02:00:00.000Z',
+    ]);
+  });
+
+  it('comes each time that they are shown, if the hour is not named', () => {
+    const start = Date.parse('2026-10-24T23:59:00Z'); // 01:59, and three hours on until it is 04:00
+    const runs = runsFrom('*/20 * * * *', 'Europe/Berlin', start, 9);
+    expect(runs).toEqual(runs.map((_, i) => start + MINUTE + i * 20 * MINUTE));
+  });
+
   it('comes once also for a server that starts between the two', () => {
     const dueAt = Date.parse('2026-10-25T00:30:00Z');
     const now = Date.parse('2026-10-25T01:10:00Z');
