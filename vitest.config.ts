@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Layers, from pure functions to killed processes. `npx vitest run --project unit` runs one of them. */
 const layers = ['unit', 'controller', 'e2e', 'clients', 'chaos'] as const;
+/** Their files share a process: each would import the whole application anew, which took longer than its tests. */
+const SHARED: ReadonlySet<string> = new Set(['unit', 'controller']);
 
 export default defineConfig({
   // the copy that Node itself loads, and with it Nest and Apollo: a schema of one copy is foreign to the other
@@ -18,6 +20,7 @@ export default defineConfig({
       extends: true,
       test: {
         name,
+        isolate: !SHARED.has(name),
         include: [`test/${name}/**/*.test.ts`],
         testTimeout: name === 'unit' ? 20_000 : 60_000,
         hookTimeout: 60_000,

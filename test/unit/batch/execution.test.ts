@@ -305,7 +305,7 @@ describe('a worker that is killed', () => {
           );
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   }, 120_000);
 });

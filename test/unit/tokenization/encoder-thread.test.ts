@@ -1,20 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { CancelledError, ResidentError, UnavailableError } from '../../../src/engine/errors.js';
 import { EncoderThread, type EncoderThreadOptions } from '../../../src/engine/tokenization/encoder-thread.js';
 import { shareDefinition } from '../../../src/engine/tokenization/tokenizer-definition.js';
-import { TALES } from '../../support/models.js';
 import { scriptedThread, textJob } from './helpers/scripted.js';
 
 function started(options: EncoderThreadOptions): EncoderThread {
   const thread = new EncoderThread(options);
   onTestFinished(() => thread.stop());
   return thread;
-}
-
-function json(file: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(TALES.source, file), 'utf8')) as Record<string, unknown>;
 }
 
 describe('EncoderThread', () => {
@@ -93,17 +86,5 @@ describe('EncoderThread', () => {
     const job = thread.encode(textJob('wait'), undefined);
     const [[result]] = await Promise.all([Promise.allSettled([job]), thread.stop()]);
     expect(result).toMatchObject({ reason: expect.any(UnavailableError) });
-  });
-
-  it('does not load ONNX Runtime', async () => {
-    const definition = {
-      tokenizer: json('tokenizer.json'),
-      config: json('tokenizer_config.json'),
-      chatTemplate: null,
-    };
-    await started({ definition: shareDefinition(definition) }).ready;
-    const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] };
-    expect(sharedObjects.length).toBeGreaterThan(0);
-    expect(sharedObjects.filter((path) => path.includes('onnxruntime'))).toEqual([]);
   });
 });
