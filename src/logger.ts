@@ -14,6 +14,9 @@ const WIRING = new Set([
   'NestApplication',
 ]);
 
+/** Contexts in which Nest tells of an error that it throws, too. */
+const STARTING = new Set(['NestApplication', 'ExceptionHandler']);
+
 /** Nest's console logger, with Nest's own start-up chatter at level debug. */
 export class ResidentLogger extends ConsoleLogger {
   constructor(level: LogLevelName) {
@@ -27,8 +30,8 @@ export class ResidentLogger extends ConsoleLogger {
   }
 
   override error(message: unknown, ...rest: unknown[]): void {
-    // why listening failed: it is thrown as well, and explained where it is caught
-    if (rest.at(-1) === 'NestApplication') super.debug(message, ...rest);
+    // why the start failed: it is thrown as well, and explained where it is caught
+    if (STARTING.has(String(rest.at(-1)))) super.debug(message, ...rest);
     else super.error(message, ...rest);
   }
 }

@@ -1,9 +1,9 @@
-import { ConfigError } from '../config/load-config.js';
 import { ResidentError } from '../engine/errors.js';
+import { StartError } from '../start-error.js';
 
 /** One sentence for what a user can mend; the whole stack for what only a developer can. */
 export function explainStartFailure(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof ResidentError) return error.message;
+  if (error instanceof StartError || error instanceof ResidentError) return error.message;
   if (!(error instanceof Error)) return String(error);
   const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string };
   switch (code) {

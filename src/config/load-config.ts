@@ -4,10 +4,11 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { StartError } from '../start-error.js';
 import { configSchema, type ResidentConfig } from './config.schema.js';
 
 /** The configuration is wrong: the message names each offending key, and the file or variable it comes from. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
   override readonly name = 'ConfigError';
 }
 

@@ -16,6 +16,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Pool, types } from 'pg';
 import { messageOf } from '../engine/errors.js';
+import { StartError } from '../start-error.js';
 import type { Tables } from './tables.js';
 
 export type DatabaseEngine = 'sqlite' | 'postgres';
@@ -39,7 +40,7 @@ export class Database {
 
   /**
    * Opens the database; its tables may not be there yet (see `migrate`).
-   * @throws Error with a sentence that says what to do
+   * @throws StartError
    */
   static async open(location: DatabaseLocation): Promise<Database> {
     switch (location.engine) {
@@ -103,9 +104,12 @@ async function openSqlite(path: string): Promise<SqliteDatabase> {
     database.pragma('synchronous = FULL');
     return new PreparedOnce(database);
   } catch (error) {
-    throw new Error(`The database ${path} can't be opened: ${messageOf(error)}. Is its folder writable?`, {
-      cause: error,
-    });
+    throw new StartError(
+      `The database ${path} can't be opened: ${messageOf(error)}. Is its folder writable?`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -167,7 +171,7 @@ async function connect(db: Kysely<Tables>, url: string): Promise<void> {
     await db.executeQuery(CompiledQuery.raw('select 1'));
   } catch (error) {
     await db.destroy();
-    throw new Error(
+    throw new StartError(
       `The Postgres database of DATABASE_URL (${withoutPassword(url)}) can't be reached: ${messageOf(error)}. Start it, or leave DATABASE_URL out to use a file.`,
       { cause: error },
     );

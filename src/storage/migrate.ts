@@ -1,5 +1,6 @@
 import { Migrator, type Kysely, type Migration } from 'kysely';
 import { messageOf } from '../engine/errors.js';
+import { StartError } from '../start-error.js';
 import type { Database, DatabaseEngine } from './database.js';
 import { createBatches } from './migrations/0001-batches.js';
 
@@ -11,7 +12,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, engine: Database
 /**
  * Brings the tables up to date. Safe when several processes start at once: the first does it, the others wait. On Postgres
  * by Kysely's advisory lock; on SQLite because transactions begin with the write lock.
- * @throws Error if the tables belong to a newer version
+ * @throws StartError if the tables belong to a newer version
  */
 export async function migrate({ db, engine }: Database): Promise<void> {
   const entries = Object.entries(MIGRATIONS).map(([name, up]): [string, Migration] => [
@@ -26,7 +27,7 @@ export async function migrate({ db, engine }: Database): Promise<void> {
   });
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;
-  throw new Error(`The tables of the batches can't be brought up to date: ${messageOf(error)}`, {
+  throw new StartError(`The tables of the batches can't be brought up to date: ${messageOf(error)}`, {
     cause: error,
   });
 }

@@ -48,6 +48,13 @@ it('a missing model folder is named', async () => {
   );
 });
 
+it('a database that is not there is named, without its password', async () => {
+  const env = { DATABASE_URL: 'postgres://night:secret@127.0.0.1:1/batches' };
+  const exit = await startWith({ source: TALES.source }, env);
+  expectOneSentence(exit, 'night:***@127.0.0.1:1', 'leave DATABASE_URL out');
+  expect(exit.stdout + exit.stderr).not.toContain('secret');
+});
+
 it('a source that is a file is refused', async () => {
   const source = join(TALES.source, 'config.json');
   expectOneSentence(await startWith({ source }), 'is a file', 'the folder that holds its config.json');

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { InvalidRequestError } from '../../engine/errors.js';
 import { LineSourceProvider, type LineSource } from './line-source.js';
+import { StartError } from '../../start-error.js';
 
 /** The sources of lines that the application registered. To be asked once it is put together. */
 @Injectable()
@@ -32,9 +33,11 @@ export class LineSources {
       const name = this.#discovery.getMetadataByDecorator(LineSourceProvider, wrapper);
       const source: unknown = wrapper.instance;
       if (typeof name !== 'string' || name === '' || !isLineSource(source))
-        throw new Error(`@LineSourceProvider needs a name, and a class that has lines(): ${wrapper.name}.`);
+        throw new StartError(
+          `@LineSourceProvider needs a name, and a class that has lines(): ${wrapper.name}.`,
+        );
       if (found.has(name) && found.get(name) !== source)
-        throw new Error(`Two line sources have the name '${name}': give one of them another.`);
+        throw new StartError(`Two line sources have the name '${name}': give one of them another.`);
       found.set(name, source);
     }
     return found;

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { InvalidRequestError } from '../../engine/errors.js';
+import { StartError } from '../../start-error.js';
 import { INPUT_PATTERN } from '../batch-files.js';
 import type { ScheduleOptions } from '../batch-options.interface.js';
 import { FilesRepository } from '../store/files.repository.js';
@@ -42,12 +43,12 @@ export class SchedulesService implements OnModuleDestroy {
    * Brings the schedules of the configuration into the database, and those that it has no more out of it. What is paused stays
    * so, and the next run stays where it is unless its time was changed.
    * @param inboxCron when the inbox is looked at; null: never
-   * @throws Error that says which schedule can't be, and why
+   * @throws StartError that says which schedule can't be, and why
    */
   async adopt(configured: readonly ScheduleOptions[], inboxCron: string | null): Promise<void> {
     const all = [...configured, ...(inboxCron === null ? [] : [inboxSchedule(inboxCron)])];
     if (new Set(all.map(({ name }) => name)).size < all.length)
-      throw new Error(
+      throw new StartError(
         `The configuration has a schedule named '${INBOX_SCHEDULE}', which is the built-in one: give it another name, or set batch.cron to null.`,
       );
     for (const options of all) {
@@ -56,9 +57,12 @@ export class SchedulesService implements OnModuleDestroy {
         await this.#adoptOne(options);
       } catch (error) {
         if (!(error instanceof InvalidRequestError)) throw error;
-        throw new Error(`The schedule '${options.name}' of the configuration is wrong: ${error.message}`, {
-          cause: error,
-        });
+        throw new StartError(
+          `The schedule '${options.name}' of the configuration is wrong: ${error.message}`,
+          {
+            cause: error,
+          },
+        );
       }
     }
     for (const { id, name, origin } of await this.#schedules.list())
