@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { isMissing } from '../storage/file-store.js';
 import { syncFolder } from '../storage/folder-file-store.js';
 import type { BatchModuleOptions } from './batch-options.interface.js';
 import type { Delivery } from './batch-types.js';
@@ -186,8 +187,4 @@ async function move(from: string, to: string): Promise<void> {
     await rename(part, to);
     await rm(from, { force: true });
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }

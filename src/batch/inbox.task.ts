@@ -9,6 +9,7 @@ import { setMaxListeners } from 'node:events';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledError, InvalidRequestError, ResidentError, messageOf } from '../engine/errors.js';
+import { isMissing } from '../storage/file-store.js';
 import { choosePaths, cleanOutbox, fileVersion, inboxFiles, makeBatchFolders } from './batch-files.js';
 import type { BatchModuleOptions } from './batch-options.interface.js';
 import type { Batch } from './batch-types.js';
@@ -141,7 +142,7 @@ export class InboxTask implements OnApplicationBootstrap, OnModuleDestroy {
       return batch;
     } catch (error) {
       // another server was faster, or the file is gone
-      if (isConflict(error) || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (isConflict(error) || isMissing(error)) return undefined;
       this.#log.error(`${name}: left in the inbox: ${messageOf(error)}`);
       return undefined;
     }

@@ -43,3 +43,8 @@ export class FileTooLargeError extends Error {
     super(`larger than ${limit} bytes`);
   }
 }
+
+/** Whether there is no such object, or file. */
+export function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}

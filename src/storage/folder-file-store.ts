@@ -3,7 +3,7 @@ import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { randomUUID } from 'node:crypto';
-import { FileStore, FileTooLargeError, type ByteRange, type StoredObject } from './file-store.js';
+import { FileStore, FileTooLargeError, isMissing, type ByteRange, type StoredObject } from './file-store.js';
 
 const KEY = /^[\w-][\w.-]*$/;
 /** Of a file that is being written: whoever finds an old one may remove it. */
@@ -45,7 +45,7 @@ export class FolderFileStore extends FileStore {
     try {
       return (await stat(this.#path(key))).size;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }

@@ -23,7 +23,7 @@ const fileStore: FactoryProvider<FileStore> = {
   useFactory: ({ files }: BatchModuleOptions) => FolderFileStore.open(files),
 };
 
-/** After whatever uses it has stopped: shutdown hooks of a module run in the reverse order of its imports. */
+/** Whatever uses it stops in `onModuleDestroy`, which comes before. */
 @Injectable()
 class DatabaseEnd implements OnApplicationShutdown {
   readonly #database: Database;

@@ -9,3 +9,6 @@ export const RATES_MS = 5000;
 export const RATE_SMOOTHING = 0.4;
 /** How long a slice of work holds the thread, in milliseconds. */
 export const SLICE_MS = 4;
+/** Results that are written at a time: so many, or of so many characters together. */
+export const MOST_RESULTS = 500;
+export const MOST_CHARACTERS = 1024 * 1024;

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModelProvider } from '../../model/model.provider.js';
+import { isMissing } from '../../storage/file-store.js';
 import type { BatchLimits, BatchModuleOptions } from '../batch-options.interface.js';
 import type { Batch, Chunk } from '../batch-types.js';
 import { MODULE_OPTIONS_TOKEN } from '../batch.module-definition.js';
-import { BatchInputs, isMissing } from '../lines/batch-inputs.js';
+import { BatchInputs } from '../lines/batch-inputs.js';
 import { formatterOf } from '../lines/line-format.js';
 import type { LineProblem } from '../lines/line-problem.js';
 import { parseLine } from '../lines/parse-line.js';

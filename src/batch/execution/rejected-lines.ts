@@ -2,11 +2,8 @@ import type { LineResult } from '../batch-types.js';
 import type { LineFormatter, LineKey } from '../lines/line-format.js';
 import type { LineProblem } from '../lines/line-problem.js';
 import type { StagesRepository } from '../store/stages.repository.js';
+import { MOST_CHARACTERS, MOST_RESULTS } from './execution.constants.js';
 import type { StageLease } from './stage-lease.js';
-
-/** Lines, and characters of theirs, that are written at a time. */
-const MOST_LINES = 500;
-const MOST_CHARACTERS = 1024 * 1024;
 
 /** Lines that are answered with an error without being run, written many at a time under the lease of the stage. */
 export class RejectedLines {
@@ -25,7 +22,7 @@ export class RejectedLines {
   }
 
   get isFull(): boolean {
-    return this.#results.length >= MOST_LINES || this.#characters >= MOST_CHARACTERS;
+    return this.#results.length >= MOST_RESULTS || this.#characters >= MOST_CHARACTERS;
   }
 
   add(key: LineKey, problem: LineProblem): void {

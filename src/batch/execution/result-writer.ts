@@ -1,8 +1,7 @@
 import type { LineResult } from '../batch-types.js';
+import { MOST_CHARACTERS, MOST_RESULTS } from './execution.constants.js';
 
-/** Results that are written at a time: so many, of so many characters together, or those of so many milliseconds. */
-const MOST_RESULTS = 500;
-const MOST_CHARACTERS = 1024 * 1024;
+/** How long a result may wait for others, in milliseconds. */
 const LONGEST_MS = 100;
 /** Who has so many times that waiting to be written makes no more for now. */
 const FULL = 4;

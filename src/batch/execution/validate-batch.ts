@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { FileTooLargeError } from '../../storage/file-store.js';
+import { FileTooLargeError, isMissing } from '../../storage/file-store.js';
 import { ModelProvider } from '../../model/model.provider.js';
 import type { BatchLimits, BatchModuleOptions } from '../batch-options.interface.js';
 import type { Batch, ChunkRange } from '../batch-types.js';
 import { MODULE_OPTIONS_TOKEN } from '../batch.module-definition.js';
-import { BatchInputs, isDamagedGzip, isMissing } from '../lines/batch-inputs.js';
+import { BatchInputs, isDamagedGzip } from '../lines/batch-inputs.js';
 import { ChunkIndex } from '../lines/chunk-index.js';
 import { CustomIds } from '../lines/custom-ids.js';
 import { formatterOf } from '../lines/line-format.js';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { FileStore, type ByteRange } from '../../storage/file-store.js';
+import { FileStore, isMissing, type ByteRange } from '../../storage/file-store.js';
 import { fileVersion } from '../batch-files.js';
 import type { Batch } from '../batch-types.js';
 
@@ -90,10 +90,6 @@ function toReadOptions(range: ByteRange | undefined): { start?: number; end?: nu
   if (range === undefined) return {};
   const { start, end } = range;
   return end === undefined ? { start } : { start, end };
-}
-
-export function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 /** Whether zlib says that its input is damaged, or ends too early. */
