@@ -2,6 +2,29 @@
  * What can go wrong between a request and its last token. The codes are stable: clients and operators match on
  * them, in OpenAI's error envelope on REST, in `extensions.code` on GraphQL and in the error lines of a batch.
  */
+export const LOAD_ERROR_CODES = [
+  // where it comes from
+  'source_not_found',
+  'access_denied',
+  'hub_unreachable',
+  'cache_not_writable',
+  'disk_full',
+  // what its files are
+  'weights_not_found',
+  'tokenizer_not_found',
+  'model_corrupt',
+  'model_unsupported',
+  // where it is to run
+  'device_unavailable',
+  'insufficient_memory',
+  'engine_died',
+  /** None of those. */
+  'model_load_failed',
+] as const;
+
+/** Why a model can't be loaded; the README has a table with what to do about each. */
+export type LoadErrorCode = (typeof LOAD_ERROR_CODES)[number];
+
 export const ERROR_CODES = [
   // the request is at fault
   'invalid_json',
@@ -31,12 +54,17 @@ export const ERROR_CODES = [
   'queue_full',
   // the server is at fault
   'generation_failed',
-  'model_load_failed',
+  'out_of_memory',
   'engine_failed',
   'internal_error',
+  ...LOAD_ERROR_CODES,
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export function isLoadErrorCode(code: ErrorCode): code is LoadErrorCode {
+  return LOAD_ERROR_CODES.some((known) => known === code);
+}
 
 export interface ErrorDetails {
   /** The request field at fault, in the client's spelling, e.g. `max_tokens`. */
@@ -67,8 +95,12 @@ export class UnavailableError extends ResidentError {}
 
 /** One generation failed; the engine goes on. */
 export class GenerationError extends ResidentError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('generation_failed', message, details);
+  constructor(
+    message: string,
+    details?: ErrorDetails,
+    code: 'generation_failed' | 'out_of_memory' = 'generation_failed',
+  ) {
+    super(code, message, details);
   }
 }
 
@@ -81,8 +113,10 @@ export class EngineDeadError extends ResidentError {
 
 /** The model can't be loaded: `message` says why and what to do. */
 export class ModelLoadError extends ResidentError {
-  constructor(message: string, details?: ErrorDetails) {
-    super('model_load_failed', message, details);
+  declare readonly code: LoadErrorCode;
+
+  constructor(code: LoadErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details);
   }
 }
 
@@ -122,17 +156,17 @@ export function asResidentError(error: unknown): ResidentError {
 }
 
 export function fromWireError({ code, message, param }: WireError): ResidentError {
+  if (isLoadErrorCode(code)) return new ModelLoadError(code, message, { param });
   switch (code) {
     case 'cancelled':
       return new CancelledError(message);
     case 'deadline_exceeded':
       return new DeadlineError(message, { param });
     case 'generation_failed':
-      return new GenerationError(message, { param });
+    case 'out_of_memory':
+      return new GenerationError(message, { param }, code);
     case 'engine_restarted':
       return new EngineDeadError(message, { param });
-    case 'model_load_failed':
-      return new ModelLoadError(message, { param });
     case 'model_loading':
     case 'server_draining':
     case 'engine_restarting':

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { ResidentError, type ErrorCode } from '../engine/errors.js';
+import { ResidentError, isLoadErrorCode, type ErrorCode } from '../engine/errors.js';
 
 /** OpenAI's error object, and what HTTP needs beside it. */
 export interface ErrorAnswer {
@@ -28,6 +28,7 @@ export function toErrorAnswer(exception: unknown): ErrorAnswer {
 }
 
 export function statusOf(code: ErrorCode): number {
+  if (isLoadErrorCode(code)) return 500;
   switch (code) {
     case 'invalid_json':
     case 'invalid_value':
@@ -65,7 +66,7 @@ export function statusOf(code: ErrorCode): number {
     case 'engine_restarted':
       return 503;
     case 'generation_failed':
-    case 'model_load_failed':
+    case 'out_of_memory':
     case 'engine_failed':
     case 'internal_error':
       return 500;

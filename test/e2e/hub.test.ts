@@ -51,5 +51,5 @@ it('one that does not exist is an error that says where it was looked for', asyn
 });
 
 it('a revision that does not exist is an error', async () => {
-  await expect(startFromHub('someone/tales@v9')).rejects.toMatchObject({ code: 'model_load_failed' });
+  await expect(startFromHub('someone/tales@v9')).rejects.toMatchObject({ code: 'source_not_found' });
 });

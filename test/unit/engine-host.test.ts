@@ -91,7 +91,9 @@ describe('EngineHost', () => {
   });
 
   it('reports a load that failed, and goes on', async () => {
-    const { host, sent } = hostOf(() => Promise.reject(new ModelLoadError('There is no folder.')));
+    const { host, sent } = hostOf(() =>
+      Promise.reject(new ModelLoadError('model_load_failed', 'There is no folder.')),
+    );
     await host.receive(LOAD);
     const error = { code: 'model_load_failed', message: 'There is no folder.', param: undefined };
     expect(sent).toEqual([{ type: 'load_failed', error }]);

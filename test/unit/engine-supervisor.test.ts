@@ -96,7 +96,7 @@ class FakeEngine implements Engine {
 
   kill(): void {
     this.killed = true;
-    this.loading.reject(new ModelLoadError('killed'));
+    this.loading.reject(new ModelLoadError('model_load_failed', 'killed'));
     this.die();
   }
 }
@@ -155,7 +155,7 @@ describe('loading', () => {
 
   it('that fails is told with the name of the model, and can be tried again', async () => {
     const load = supervisor.load();
-    engine(0).loading.reject(new ModelLoadError('no such folder'));
+    engine(0).loading.reject(new ModelLoadError('model_load_failed', 'no such folder'));
     await expect(load).rejects.toThrow("Model 'm': no such folder");
     expect(supervisor.state).toBe('failed');
     await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject({ code: 'engine_failed' });
@@ -291,7 +291,7 @@ describe('an engine that dies', () => {
     await ready();
     engine(0).die();
     await settle();
-    engine(1).loading.reject(new ModelLoadError('died'));
+    engine(1).loading.reject(new ModelLoadError('model_load_failed', 'died'));
     await vi.advanceTimersByTimeAsync(250);
     engine(2).loaded();
     await settle();

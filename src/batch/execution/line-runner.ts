@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { EngineDeadError, ResidentError, type ErrorCode } from '../../engine/errors.js';
+import { EngineDeadError, ResidentError, isLoadErrorCode, type ErrorCode } from '../../engine/errors.js';
 import { pause } from '../../engine/pause.js';
 import { ModelProvider, type CallOptions } from '../../model/model.provider.js';
 import type { BatchModuleOptions } from '../batch-options.interface.js';
@@ -111,8 +111,10 @@ export function nextStep(error: ResidentError): NextStep {
 }
 
 function stepOf(code: ErrorCode): NextStep {
+  if (isLoadErrorCode(code)) return 'end_run';
   switch (code) {
     case 'generation_failed':
+    case 'out_of_memory':
     case 'engine_restarted':
       return 'retry';
     case 'queue_full':
@@ -121,7 +123,6 @@ function stepOf(code: ErrorCode): NextStep {
     case 'engine_restarting':
       return 'wait_for_model';
     case 'engine_failed':
-    case 'model_load_failed':
     case 'server_draining':
     case 'cancelled':
       return 'end_run';

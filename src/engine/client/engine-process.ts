@@ -245,7 +245,9 @@ export class EngineProcess {
   #failLoad(how: string): void {
     const said =
       this.#tail.lines.length > 0 ? ` Its last words: ${this.#tail.lines.slice(-3).join(' / ')}` : '';
-    this.#onLoad?.reject(new ModelLoadError(`The engine process ${how} while it loaded the model.${said}`));
+    this.#onLoad?.reject(
+      new ModelLoadError('engine_died', `The engine process ${how} while it loaded the model.${said}`),
+    );
   }
 }
 

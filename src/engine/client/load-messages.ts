@@ -19,5 +19,6 @@ export function slowerWarning(name: string, reason: string): string {
 }
 
 export function loadError(spec: ModelSpec, error: unknown): ModelLoadError {
-  return new ModelLoadError(`Model '${spec.name}': ${messageOf(error)}`, { cause: error });
+  const code = error instanceof ModelLoadError ? error.code : 'model_load_failed';
+  return new ModelLoadError(code, `Model '${spec.name}': ${messageOf(error)}`, { cause: error });
 }

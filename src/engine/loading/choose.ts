@@ -25,6 +25,7 @@ export function chooseDevice(asked: Device, available: readonly ConcreteDevice[]
   if (asked === 'auto') return 'cpu';
   if (available.includes(asked)) return asked;
   throw new ModelLoadError(
+    'device_unavailable',
     `Device '${asked}' is not available here. Available: ${available.join(', ')}; or set device: auto.`,
   );
 }
@@ -37,12 +38,16 @@ export function chooseDtype(asked: Dtype, available: readonly ConcreteDtype[]): 
   if (asked !== 'auto') {
     if (available.includes(asked)) return asked;
     throw new ModelLoadError(
+      'weights_not_found',
       `The model has no weights of dtype '${asked}'. Available: ${available.join(', ') || 'none'}; or set dtype: auto.`,
     );
   }
   const best = CPU_PREFERENCE.find((dtype) => available.includes(dtype));
   if (best === undefined)
-    throw new ModelLoadError('The model has no ONNX weights in any dtype that Transformers.js knows.');
+    throw new ModelLoadError(
+      'weights_not_found',
+      'The model has no ONNX weights in any dtype that Transformers.js knows.',
+    );
   return best;
 }
 

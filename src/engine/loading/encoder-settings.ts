@@ -96,6 +96,7 @@ async function readPooling(
   const without = config.include_prompt === false ? ' without the prompt' : '';
   if (pooling && more.length === 0 && !without) return pooling;
   throw new ModelLoadError(
+    'model_unsupported',
     `'${source}' pools by ${asked.join(' and ') || name}${without}, which is not supported. Set pooling to mean, cls or last if that is meant.`,
   );
 }

@@ -140,9 +140,13 @@ async function tryOut(model: OnnxEncoderModel, { single }: InputFrames, spec: Mo
     const [vector] = await model.forward([{ tokens }, { tokens: Int32Array.from([...tokens, ...tokens]) }]);
     return vector?.length ?? 0;
   } catch (error) {
-    throw new ModelLoadError(`'${spec.source}' was loaded but can't run: ${messageOf(error)}.`, {
-      cause: error,
-    });
+    throw new ModelLoadError(
+      'model_unsupported',
+      `'${spec.source}' was loaded but can't run: ${messageOf(error)}.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -190,5 +194,5 @@ function lengthOf(tokenizer: PreTrainedTokenizer): number {
 }
 
 function notAnEncoder({ source, task }: ModelSpec, reason: string, cause?: unknown): ModelLoadError {
-  return new ModelLoadError(`'${source}' can't do ${task}: ${reason}.`, { cause });
+  return new ModelLoadError('model_unsupported', `'${source}' can't do ${task}: ${reason}.`, { cause });
 }

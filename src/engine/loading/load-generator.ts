@@ -81,6 +81,10 @@ async function tryOut(model: InPlaceCausalModel | PlainCausalModel, { source }: 
     model.runsAlone = effect !== 'alone';
     return effect !== 'all';
   } catch (error) {
-    throw new ModelLoadError(`'${source}' was loaded but can't run: ${messageOf(error)}.`, { cause: error });
+    throw new ModelLoadError(
+      'model_unsupported',
+      `'${source}' was loaded but can't run: ${messageOf(error)}.`,
+      { cause: error },
+    );
   }
 }

@@ -56,9 +56,13 @@ async function prepare(spec: ModelSpec, hub: HubOptions): Promise<PreparedLoad> 
   // while the weights load
   const encoder = new PromptEncoder(tokenizer);
   const encoderReady = encoder.warmUp().catch((error: unknown) => {
-    throw new ModelLoadError(`The tokenizer of '${spec.source}' can't be used: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new ModelLoadError(
+      'tokenizer_not_found',
+      `The tokenizer of '${spec.source}' can't be used: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   });
   encoderReady.catch(() => undefined); // awaited after the weights, if they load
   return { request: { spec, source, device, dtype, hub }, tokenizer, encoder, encoderReady };

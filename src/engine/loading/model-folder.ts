@@ -41,6 +41,7 @@ export function checkModelFolder(folder: string): void {
     const onnx = join(folder, 'onnx');
     const found = existsSync(onnx) ? readdirSync(onnx).filter((name) => name.endsWith('.onnx')) : [];
     throw new ModelLoadError(
+      'weights_not_found',
       `${folder} has no ONNX weights: expected onnx/model.onnx, onnx/model_quantized.onnx or another dtype of it, found ` +
         `${found.join(', ') || 'none'}. Export the model for Transformers.js, or take one from onnx-community on the hub.`,
     );
@@ -61,6 +62,7 @@ function readJson(folder: string, name: string): void {
   const path = join(folder, name);
   if (!existsSync(path)) {
     throw new ModelLoadError(
+      name === 'tokenizer.json' ? 'tokenizer_not_found' : 'source_not_found',
       `${folder} has no ${name}. A model folder holds config.json, tokenizer.json and onnx/.`,
     );
   }
@@ -69,6 +71,7 @@ function readJson(folder: string, name: string): void {
     if (typeof value !== 'object' || value === null) throw new Error('it is not an object');
   } catch (error) {
     throw new ModelLoadError(
+      'model_corrupt',
       `${path} is not valid JSON (${messageOf(error)}). If it is damaged or incomplete, fetch it again.`,
       {
         cause: error,

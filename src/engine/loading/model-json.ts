@@ -30,6 +30,7 @@ function parse(name: string, text: string): unknown {
     return JSON.parse(text) as unknown;
   } catch (error) {
     throw new ModelLoadError(
+      'model_corrupt',
       `${name} of the model is not valid JSON (${messageOf(error)}). Fetch it again.`,
       { cause: error },
     );
@@ -65,6 +66,7 @@ async function download(url: string): Promise<string | undefined> {
     return await response.text();
   } catch (error) {
     throw new ModelLoadError(
+      'hub_unreachable',
       `${url} can't be had: ${messageOf(error)}. Check the network, and HF_TOKEN if the model is gated.`,
       { cause: error },
     );

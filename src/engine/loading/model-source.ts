@@ -18,12 +18,14 @@ export function parseModelSource(source: string): ModelSource {
   if (existsSync(path)) {
     if (statSync(path).isDirectory()) return { kind: 'folder', path };
     throw new ModelLoadError(
+      'source_not_found',
       `'${source}' is a file; the source of a model is the folder that holds its config.json.`,
     );
   }
   const [, id, revision = 'main'] = HUB_ID.exec(source) ?? [];
   if (id !== undefined) return { kind: 'hub', id, revision };
   throw new ModelLoadError(
+    'source_not_found',
     `There is no folder ${path}. Set 'source' to a model folder, or to a Hugging Face id like owner/name.`,
   );
 }

@@ -45,10 +45,11 @@ export async function loadPretrained(
     });
   } catch (error) {
     if (error instanceof ModelLoadError) throw error;
-    if (device !== 'cpu') throw new ModelLoadError(explainUnusableDevice(device, error), { cause: error });
+    if (device !== 'cpu')
+      throw new ModelLoadError('device_unavailable', explainUnusableDevice(device, error), { cause: error });
     const path =
       source.kind === 'folder' ? join(source.path, onnxFile(dtype)) : `${source.id}/${onnxFile(dtype)}`;
-    throw new ModelLoadError(explainUnloadableOnnx(path, error), { cause: error });
+    throw new ModelLoadError('model_corrupt', explainUnloadableOnnx(path, error), { cause: error });
   }
 }
 

@@ -18,9 +18,13 @@ export async function loadTokenizer(source: ModelSource, spec: ModelSpec): Promi
   try {
     return await AutoTokenizer.from_pretrained(location, options);
   } catch (error) {
-    throw new ModelLoadError(`The tokenizer of '${spec.source}' can't be loaded: ${messageOf(error)}.`, {
-      cause: error,
-    });
+    throw new ModelLoadError(
+      'tokenizer_not_found',
+      `The tokenizer of '${spec.source}' can't be loaded: ${messageOf(error)}.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -57,6 +61,7 @@ export async function availableDtypes(source: ModelSource, asked: Dtype): Promis
         const cached = await dtypesInRepository(source, true).catch((): ConcreteDtype[] => []);
         if (asked === 'auto' ? cached.length > 0 : cached.includes(asked)) return cached;
         throw new ModelLoadError(
+          'source_not_found',
           `There is no folder '${source.id}' here, and the model ${source.id} can't be had from ${env.remoteHost}: ` +
             `${messageOf(error)}. Check the name, the network, and HF_TOKEN if the model is gated.`,
           { cause: error },

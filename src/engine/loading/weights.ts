@@ -101,6 +101,7 @@ export function createCausalModel(
 function checkMode({ spec, device }: WeightsRequest): void {
   if (spec.kvCache !== 'inplace' || device === 'cpu') return;
   throw new ModelLoadError(
+    'model_unsupported',
     `kvCache 'inplace' is for the CPU, and the model is to be loaded on ${device}. Set kvCache: auto or device: cpu.`,
   );
 }
@@ -116,16 +117,22 @@ function withExtra(
 
 function unrecognisedError({ source }: ModelSpec, reason: string): ModelLoadError {
   return new ModelLoadError(
+    'model_unsupported',
     `kvCache 'inplace' does not understand the graph of '${source}': ${reason}. Set kvCache: auto or plain.`,
   );
 }
 
 function notADecoder({ source }: ModelSpec, reason: string, cause?: unknown): ModelLoadError {
-  return new ModelLoadError(`'${source}' is not a decoder-only text-generation model: ${reason}.`, { cause });
+  return new ModelLoadError(
+    'model_unsupported',
+    `'${source}' is not a decoder-only text-generation model: ${reason}.`,
+    { cause },
+  );
 }
 
 function tooLittleMemory({ source }: ModelSpec, least: number): ModelLoadError {
   return new ModelLoadError(
+    'insufficient_memory',
     `The KV cache of '${source}' needs at least ${Math.ceil(least / 1024)} kb to run anything. Raise kvCacheMemory.`,
   );
 }

@@ -4,7 +4,13 @@ import type { BatchModuleOptions } from '../../../src/batch/batch-options.interf
 import type { Batch } from '../../../src/batch/batch-types.js';
 import { LineRunner, nextStep, RunEnded } from '../../../src/batch/execution/line-runner.js';
 import { OpenAiFormatter } from '../../../src/batch/lines/line-format.js';
-import { ERROR_CODES, fromWireError, GenerationError, type ErrorCode } from '../../../src/engine/errors.js';
+import {
+  ERROR_CODES,
+  LOAD_ERROR_CODES,
+  fromWireError,
+  GenerationError,
+  type ErrorCode,
+} from '../../../src/engine/errors.js';
 import { ScriptedModels, type Fate } from './helpers/scripted-models.js';
 import { LIMITS } from './helpers/test-worker.js';
 
@@ -151,8 +157,9 @@ it('knows what to do after every code there is', () => {
     ['engine_restarting', 'wait_for_model'],
     ['queue_full', 'wait_for_room'],
     ['generation_failed', 'retry'],
-    ['model_load_failed', 'end_run'],
+    ['out_of_memory', 'retry'],
     ['engine_failed', 'end_run'],
+    ...LOAD_ERROR_CODES.map((code) => [code, 'end_run']),
   ]);
   expect(nextStep(new GenerationError('x'))).toBe('retry');
 });
