@@ -1,9 +1,11 @@
 import type { CallResult, EngineCall } from './encoder-types.js';
 import type { WireError } from './errors.js';
 import type {
+  FailedDevice,
   GenerationEvent,
   GenerationRequest,
   HubOptions,
+  LoadProgress,
   LoadedModelInfo,
   ModelSpec,
   Priority,
@@ -14,7 +16,13 @@ import type {
  * serialization (`serialization: 'advanced'`). Ids are the server's, unique for the life of the channel.
  */
 export type ToEngine =
-  | { readonly type: 'load'; readonly spec: ModelSpec; readonly hub: HubOptions }
+  | {
+      readonly type: 'load';
+      readonly spec: ModelSpec;
+      readonly hub: HubOptions;
+      /** Devices that `auto` doesn't try. */
+      readonly avoid: readonly FailedDevice[];
+    }
   | {
       readonly type: 'generate';
       readonly id: number;
@@ -50,6 +58,10 @@ export interface CallAnswer {
 export type FromEngine =
   | { readonly type: 'loaded'; readonly report: LoadReport }
   | { readonly type: 'load_failed'; readonly error: WireError }
+  /** Before `loaded`. */
+  | { readonly type: 'progress'; readonly progress: LoadProgress }
+  /** At any time after `loaded`: what the model can't do as well as it should, or that it is well again. */
+  | { readonly type: 'condition'; readonly degraded: string | undefined }
   | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
   | { readonly type: 'result'; readonly id: number; readonly result: CallResult }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }

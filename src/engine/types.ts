@@ -250,6 +250,35 @@ export interface HubOptions {
   readonly cacheDir: string;
 }
 
+/** What a load is doing. */
+export type LoadProgress =
+  | {
+      readonly phase: 'downloading';
+      /** The file that is under way, as the repository names it. */
+      readonly file: string;
+      /** Of all files of this model together. */
+      readonly bytes: number;
+      readonly totalBytes: number;
+    }
+  | { readonly phase: 'loading'; readonly device: ConcreteDevice; readonly dtype: ConcreteDtype }
+  | { readonly phase: 'warming-up' };
+
+/** A device on which this model can't run here, as an earlier try showed. */
+export interface FailedDevice {
+  readonly device: ConcreteDevice;
+  /** A clause, without a full stop. */
+  readonly reason: string;
+}
+
+/** What a load is told besides its specification, and whom it tells what goes on. */
+export interface LoadContext {
+  /** Not to be tried again by `device: auto`. */
+  readonly avoid: readonly FailedDevice[];
+  readonly onProgress: (progress: LoadProgress) => void;
+  /** What the model, once it is loaded, can't do as well as it should: a sentence; undefined: it is well (again). */
+  readonly onCondition: (degraded: string | undefined) => void;
+}
+
 /** What one load produced. */
 export interface LoadedModelInfo {
   /** UUID of this load; a reload has another. */

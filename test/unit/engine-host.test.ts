@@ -23,10 +23,11 @@ const REPORT: LoadReport = {
   pid: 7,
 };
 
-const LOAD: ToEngine = {
+const LOAD: Extract<ToEngine, { type: 'load' }> = {
   type: 'load',
   spec: { name: 'm', source: './m', task: 'text-generation', device: 'auto', dtype: 'auto' },
   hub: { endpoint: 'https://hub.invalid', cacheDir: '/tmp/hub' },
+  avoid: [],
 };
 
 const REQUEST: GenerationRequest = { prompt: { kind: 'text', text: 'AB' }, maxTokens: 2 };
@@ -86,7 +87,7 @@ describe('EngineHost', () => {
     const loadModel = vi.fn<LoadModel>(loadScripted);
     const { host, sent } = hostOf(loadModel);
     await host.receive(LOAD);
-    expect(loadModel.mock.calls).toEqual([[LOAD.spec, LOAD.hub]]);
+    expect(loadModel.mock.calls).toEqual([[LOAD.spec, LOAD.hub, expect.objectContaining({ avoid: [] })]]);
     expect(sent).toEqual([{ type: 'loaded', report: REPORT }]);
   });
 

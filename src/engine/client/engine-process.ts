@@ -110,7 +110,7 @@ export class EngineProcess {
     const report = await new Promise<LoadReport>((resolve, reject) => {
       this.#onLoad = { resolve, reject };
       if (!this.#alive) return this.#failLoad('has ended');
-      this.#send({ type: 'load', spec, hub });
+      this.#send({ type: 'load', spec, hub, avoid: [] });
     });
     return { ...report, loadMs: Math.round(performance.now() - this.#startedAt) };
   }
@@ -207,6 +207,8 @@ export class EngineProcess {
         flight?.stream.fail(fromWireError(message.error));
         return;
       }
+      case 'progress':
+      case 'condition':
       case 'pong':
         return;
       default:

@@ -4,7 +4,7 @@ import type { CallAnswerer } from '../encoding/model-calls.js';
 import type { TextGenerator } from '../generation/text-generator.js';
 import type { LoadReport } from '../protocol.js';
 import { PromptEncoder } from '../tokenization/prompt-encoder.js';
-import type { HubOptions, ModelSpec } from '../types.js';
+import type { HubOptions, LoadContext, ModelSpec } from '../types.js';
 import { chooseDevice, chooseDtype } from './choose.js';
 import { loadEncoder } from './load-encoder.js';
 import { loadGenerator } from './load-generator.js';
@@ -29,12 +29,19 @@ export interface PreparedLoad {
   readonly encoderReady: Promise<void>;
 }
 
+/** Nobody is told how it goes. */
+const UNATTENDED: LoadContext = { avoid: [], onProgress: () => undefined, onCondition: () => undefined };
+
 /**
  * Loads tokenizer and weights through Transformers.js, once, and wraps them for what the model does.
  * @throws ModelLoadError: one sentence that says what is wrong and what to do
  */
-export async function loadModel(spec: ModelSpec, hub: HubOptions): Promise<LoadedModel> {
-  const prepared = await prepare(spec, hub);
+export async function loadModel(
+  spec: ModelSpec,
+  hub: HubOptions,
+  context: LoadContext = UNATTENDED,
+): Promise<LoadedModel> {
+  const prepared = await prepare(spec, hub, context);
   switch (spec.task) {
     case 'text-generation':
       return loadGenerator(prepared);
@@ -47,11 +54,12 @@ export async function loadModel(spec: ModelSpec, hub: HubOptions): Promise<Loade
   }
 }
 
-async function prepare(spec: ModelSpec, hub: HubOptions): Promise<PreparedLoad> {
+async function prepare(spec: ModelSpec, hub: HubOptions, { onProgress }: LoadContext): Promise<PreparedLoad> {
   const source = parseModelSource(spec.source);
   configureTransformers(source, hub);
   const device = chooseDevice(spec.device, devicesHere());
   const dtype = chooseDtype(spec.dtype, await availableDtypes(source, spec.dtype));
+  onProgress({ phase: 'loading', device, dtype });
   const tokenizer = await loadTokenizer(source, spec);
   // while the weights load
   const encoder = new PromptEncoder(tokenizer);

@@ -2,9 +2,9 @@ import { UnavailableError, toWireError } from '../errors.js';
 import type { SequenceSink } from '../generation/step-loop.js';
 import type { LoadedModel } from '../loading/load-model.js';
 import type { FromEngine, ToEngine } from '../protocol.js';
-import type { GenerationEvent, HubOptions, ModelSpec, TokenLogprobs } from '../types.js';
+import type { GenerationEvent, HubOptions, LoadContext, ModelSpec, TokenLogprobs } from '../types.js';
 
-export type LoadModel = (spec: ModelSpec, hub: HubOptions) => Promise<LoadedModel>;
+export type LoadModel = (spec: ModelSpec, hub: HubOptions, context: LoadContext) => Promise<LoadedModel>;
 
 /** The engine process's side of the protocol: takes messages, answers through `send`. */
 export class EngineHost {
@@ -24,7 +24,7 @@ export class EngineHost {
   async receive(message: ToEngine): Promise<void> {
     switch (message.type) {
       case 'load':
-        return this.#load(message.spec, message.hub);
+        return this.#load(message);
       case 'generate':
         return this.#generate(message);
       case 'call':
@@ -40,9 +40,13 @@ export class EngineHost {
     }
   }
 
-  async #load(spec: ModelSpec, hub: HubOptions): Promise<void> {
+  async #load({ spec, hub, avoid }: Extract<ToEngine, { type: 'load' }>): Promise<void> {
     try {
-      const loaded = await this.#loadModel(spec, hub);
+      const loaded = await this.#loadModel(spec, hub, {
+        avoid,
+        onProgress: (progress) => this.#send({ type: 'progress', progress }),
+        onCondition: (degraded) => this.#send({ type: 'condition', degraded }),
+      });
       this.#model = loaded;
       this.#send({ type: 'loaded', report: loaded.report });
     } catch (error) {
