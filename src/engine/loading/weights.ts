@@ -4,7 +4,12 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { ModelLoadError, messageOf } from '../errors.js';
 import { bytesPerToken } from '../models/in-place-memory.js';
 import { InPlaceCausalModel } from '../models/in-place-causal-model.js';
+import { gpuBytesPerToken } from '../models/gpu-memory.js';
+import { PagedCausalModel } from '../models/paged-causal-model.js';
 import { PlainCausalModel } from '../models/plain-causal-model.js';
+import { BLOCK_FORM } from '../onnx/block-form.js';
+import type { GraphForm } from '../onnx/graph-form.js';
+import { PAGED_FORM } from '../onnx/paged-form.js';
 import { prepareInPlaceGraph, type InPlaceGraph } from '../onnx/in-place-graph.js';
 import type { ModelSpec } from '../types.js';
 import { resolveCacheMemory, resolveLimits } from './limits.js';
@@ -17,7 +22,7 @@ export type LoadedWeights = {
   readonly pretrained: PreTrainedModel;
   readonly session: InferenceSession;
 } & (
-  | { readonly kvCache: 'inplace'; readonly graph: ReadyGraph }
+  | { readonly kvCache: 'inplace'; readonly form: GraphForm; readonly graph: ReadyGraph }
   | {
       readonly kvCache: 'plain';
       /** Why not in place, if that was tried. */
@@ -28,6 +33,8 @@ export type LoadedWeights = {
 /** Four blocks: what a model is tried out with when it is loaded. */
 const LEAST_CACHE_TOKENS = 128;
 
+export type LoadedCausalModel = InPlaceCausalModel | PagedCausalModel | PlainCausalModel;
+
 type ReadyGraph = Extract<InPlaceGraph, { kind: 'ready' }>;
 
 /**
@@ -35,17 +42,18 @@ type ReadyGraph = Extract<InPlaceGraph, { kind: 'ready' }>;
  * @throws ModelLoadError
  */
 export async function loadWeights(request: WeightsRequest): Promise<LoadedWeights> {
-  const { spec, device, hub } = request;
-  checkMode(request);
+  const { spec, hub } = request;
+  const form = formFor(request);
   let graph: ReadyGraph | undefined;
-  let reason = spec.kvCache === 'plain' ? undefined : `it is for the CPU, and the model is on ${device}`;
+  let reason = typeof form === 'string' && spec.kvCache !== 'plain' ? form : undefined;
   const substitute = (original: CreateSession): CreateSession => {
-    if (spec.kvCache === 'plain' || device !== 'cpu') return original;
+    if (typeof form === 'string') return original;
     return async (model, options) => {
       if (typeof model !== 'string') return original(model, options);
       const prepared = await prepareInPlaceGraph({
         modelFile: model,
         cacheDir: join(hub.cacheDir, 'graphs'),
+        form,
       });
       if (prepared.kind === 'unrecognised') {
         reason = prepared.reason;
@@ -59,8 +67,8 @@ export async function loadWeights(request: WeightsRequest): Promise<LoadedWeight
   const pretrained = await withSessionsBy(substitute, () => loadPretrained(AutoModelForCausalLM, request));
   const session = sessionOf(pretrained);
   if (session === undefined) throw notADecoder(spec, 'it consists of several graphs');
-  return graph
-    ? { pretrained, session, kvCache: 'inplace', graph }
+  return graph && typeof form !== 'string'
+    ? { pretrained, session, kvCache: 'inplace', form, graph }
     : { pretrained, session, kvCache: 'plain', reason };
 }
 
@@ -69,11 +77,11 @@ export async function loadWeights(request: WeightsRequest): Promise<LoadedWeight
  * @param contextLength in tokens: what a sequence may take of the KV cache
  * @throws ModelLoadError if the graph isn't a decoder with a KV cache, or the memory for the cache is too little
  */
-export function createCausalModel(
+export async function createCausalModel(
   weights: LoadedWeights,
   spec: ModelSpec,
   contextLength: number,
-): InPlaceCausalModel | PlainCausalModel {
+): Promise<LoadedCausalModel> {
   const fullTokens = resolveLimits(spec).maxRows * contextLength;
   const cacheBytes = (perToken: number): number => {
     const bytes = resolveCacheMemory(spec, fullTokens * perToken);
@@ -81,28 +89,35 @@ export function createCausalModel(
     return bytes;
   };
   try {
-    const model =
-      weights.kvCache === 'inplace'
-        ? new InPlaceCausalModel({
-            session: weights.session,
-            layers: weights.graph.layers,
-            vocabSize: weights.graph.vocabSize,
-            cacheBytes: cacheBytes(bytesPerToken(weights.graph.layers)),
-            prefixCaching: spec.prefixCache ?? true,
-          })
-        : new PlainCausalModel(weights.session, cacheBytes);
-    return model;
+    const { session } = weights;
+    if (weights.kvCache === 'plain') return new PlainCausalModel(session, cacheBytes);
+    const { layers, vocabSize } = weights.graph;
+    const options = { session, layers, vocabSize, prefixCaching: spec.prefixCache ?? true };
+    return weights.form === PAGED_FORM
+      ? await PagedCausalModel.create({ ...options, cacheBytes: cacheBytes(gpuBytesPerToken(layers)) })
+      : new InPlaceCausalModel({ ...options, cacheBytes: cacheBytes(bytesPerToken(layers)) });
   } catch (error) {
     if (error instanceof ModelLoadError) throw error;
     throw notADecoder(spec, messageOf(error), error);
   }
 }
 
-function checkMode({ spec, device }: WeightsRequest): void {
-  if (spec.kvCache !== 'inplace' || device === 'cpu') return;
+/**
+ * What the graph is to become.
+ * @returns why it stays as it is, as a clause
+ * @throws ModelLoadError if it must not
+ */
+function formFor({ spec, device, dtype }: WeightsRequest): GraphForm | string {
+  if (spec.kvCache === 'plain') return 'it is meant to stay as it is';
+  if (device === 'cpu') return BLOCK_FORM;
+  if (device === 'webgpu') {
+    if (dtype !== 'fp32' || spec.kvCache === 'inplace') return PAGED_FORM;
+    return 'that cache is float16, and the model is to be float32';
+  }
+  if (spec.kvCache !== 'inplace') return `it is for the CPU and for WebGPU, and the model is on ${device}`;
   throw new ModelLoadError(
     'model_unsupported',
-    `kvCache 'inplace' is for the CPU, and the model is to be loaded on ${device}. Set kvCache: auto or device: cpu.`,
+    `kvCache 'inplace' is for the CPU and for WebGPU, and the model is to be loaded on ${device}. Set kvCache: auto or device: cpu.`,
   );
 }
 
@@ -112,7 +127,9 @@ function withExtra(
   session: Readonly<Record<string, unknown>>,
 ): InferenceSession.SessionOptions {
   const own = options.extra?.['session'] as Record<string, unknown> | undefined;
-  return { ...options, extra: { ...options.extra, session: { ...own, ...session } } };
+  // Transformers.js names outputs there that the new graph doesn't have
+  const { preferredOutputLocation: _, ...rest } = options;
+  return { ...rest, extra: { ...options.extra, session: { ...own, ...session } } };
 }
 
 function unrecognisedError({ source }: ModelSpec, reason: string): ModelLoadError {

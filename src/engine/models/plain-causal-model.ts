@@ -94,11 +94,13 @@ export class PlainCausalModel implements CausalModel<PlainCache> {
   close(cache: PlainCache): void {
     this.#available += cache.blocks;
     cache.blocks = 0;
+    disposeOf(cache.tensors);
     cache.tensors = {};
   }
 
   async #run(cache: PlainCache, tokens: readonly number[]): Promise<Float32Array> {
     const outputs = await this.#session.run({ ...this.#feeds(cache.length, tokens), ...cache.tensors });
+    disposeOf(cache.tensors);
     cache.tensors = Object.fromEntries(
       this.#cacheInputs.map(({ name, present }) => [name, outputs[present] as Tensor]),
     );
@@ -168,6 +170,11 @@ function readVocabSize(session: InferenceSession): number {
   if (typeof size !== 'number')
     throw new Error("the graph has no output 'logits' of a fixed vocabulary size");
   return size;
+}
+
+/** Those on a GPU, which no garbage collector sees. */
+function disposeOf(tensors: Readonly<Record<string, Tensor>>): void {
+  for (const tensor of Object.values(tensors)) if (tensor.location !== 'cpu') tensor.dispose();
 }
 
 /** The logits behind the last token, as float32: a view, not a copy, where the graph returns float32. */

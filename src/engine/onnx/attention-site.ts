@@ -1,17 +1,13 @@
-import type { BlockAttention } from './block-attention.js';
 import type { CacheLayer } from './cache-layers.js';
 import type { Mask } from './causal-mask.js';
 import type { FloatType } from './graph-view.js';
-import type { NodeSink } from './node-sink.js';
 import type { NodeProto } from './proto/index.js';
 import type { Givens, Trial } from './trials.js';
 
 /** One layer's attention, found in a graph: what it is can be checked by trials, then it can be replaced. */
 export interface AttentionSite {
   readonly layer: CacheLayer;
-  /** Query heads. */
-  readonly heads: number;
-  /** Nodes whose outputs {@link emit} makes anew. */
+  /** Nodes whose outputs are made anew. */
   readonly replaced: readonly NodeProto[];
   /** Results that no trial can compute. */
   readonly opaque: (newTokens: number) => Givens;
@@ -20,17 +16,52 @@ export interface AttentionSite {
   /** @throws Unrecognised where it turns out to be something else than plain causal attention */
   readonly check: (trials: readonly Trial[]) => void;
   readonly masks: readonly Mask[];
-  readonly emit: (emission: Emission) => void;
+  readonly call: AttentionCall;
 }
 
-/** What a site needs to write its replacement. */
-export interface Emission {
-  readonly sink: NodeSink;
-  readonly attention: BlockAttention;
-  /** Names of the outputs that hold the new keys and values. */
-  readonly names: { readonly key: string; readonly value: string };
-  /** The value as float32, under `name` if that is given; otherwise itself where it is that already. */
-  readonly toFloat: (value: string, from: FloatType, name?: string) => string;
-  /** Gives a float32 value that `make` emits the element type and the name under which other nodes know it. */
-  readonly named: (type: FloatType, name: string, make: (output?: string) => string) => void;
+/** What an attention takes and makes, however a graph writes it. */
+export type AttentionCall = FlatAttention | HeadedAttention;
+
+interface AttentionShape {
+  /** Query heads; a multiple of `kvHeads`. */
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Factor of the scores. */
+  readonly scale: number;
+  /** Bounds the scores: `softcap * tanh(score / softcap)`. 0: unbounded. */
+  readonly softcap: number;
+  /** Name under which other nodes know the result, in the layout of the query, and its type. */
+  readonly output: string;
+  readonly outputType: FloatType;
+}
+
+/** Projections as they come: `[rows, new, heads * headDim]`, of the cache's type. */
+export interface FlatAttention extends AttentionShape {
+  readonly layout: 'flat';
+  /** Query, key and value; a single one holds all three, side by side. */
+  readonly projections: readonly [string, string, string] | readonly [string];
+  /** Query and key are still to be rotated. */
+  readonly rotary: Rotary | undefined;
+}
+
+/** By heads: `[rows, heads, new, headDim]`, with the keys rotated, as they are cached. */
+export interface HeadedAttention extends AttentionShape {
+  readonly layout: 'heads';
+  readonly query: string;
+  readonly queryType: FloatType;
+  /** Of the cache's type and layout. */
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface Rotary {
+  /** Tables `[positions, dims / 2]`. */
+  readonly cos: string;
+  readonly sin: string;
+  /** Dimensions of a head that are rotated. */
+  readonly dims: number;
+  /** Positions that the tables cover. */
+  readonly positions: number;
+  readonly interleaved: boolean;
 }

@@ -1,9 +1,9 @@
-import type { AttentionSite, Emission } from './attention-site.js';
+import type { AttentionSite } from './attention-site.js';
 import type { CacheLayer } from './cache-layers.js';
-import { describe, intOf, Unrecognised, type FloatType, type GraphView } from './graph-view.js';
-import { ints, type NodeProto } from './proto/index.js';
+import { describe, intOf, Unrecognised, type GraphView } from './graph-view.js';
+import type { NodeProto } from './proto/index.js';
 import { isAttentionOf, probeOperands } from './reference-attention.js';
-import { findValueProduct, readDataPath, readScorePath, type ScorePath } from './score-path.js';
+import { findValueProduct, readDataPath, readScorePath } from './score-path.js';
 import type { Trial } from './trials.js';
 
 /**
@@ -29,7 +29,6 @@ export function readConcatAttention(view: GraphView, layer: CacheLayer, trial: T
   };
   return {
     layer,
-    heads,
     replaced: [product],
     opaque: () => [],
     operands: (newTokens, past) => {
@@ -50,46 +49,21 @@ export function readConcatAttention(view: GraphView, layer: CacheLayer, trial: T
       }
     },
     masks: steps.masks,
-    emit: (emission) =>
-      emitConcat(
-        { layer, heads, path, output, outputType, newKeys: keys.input[1]!, newValues: values.input[1]! },
-        emission,
-      ),
+    call: {
+      layout: 'heads',
+      heads,
+      kvHeads,
+      headDim,
+      query,
+      queryType: path.type,
+      key: keys.input[1]!,
+      value: values.input[1]!,
+      scale: steps.scale,
+      softcap: steps.softcap,
+      output,
+      outputType,
+    },
   };
-}
-
-interface ConcatSite {
-  readonly layer: CacheLayer;
-  readonly heads: number;
-  readonly path: ScorePath;
-  /** Name and type of the attention's result, `[batch, heads, new, headDim]`. */
-  readonly output: string;
-  readonly outputType: FloatType;
-  readonly newKeys: string;
-  readonly newValues: string;
-}
-
-function emitConcat(site: ConcatSite, { sink, attention, toFloat, named, names }: Emission): void {
-  const { layer, heads, path, newKeys, newValues } = site;
-  const perm = { attributes: { perm: ints([0, 1, 3, 2]) } };
-  const keys = layer.transposedKeys ? sink.add('Transpose', [newKeys], perm) : newKeys;
-  named(site.outputType, site.output, (name) =>
-    attention.emit(
-      {
-        heads,
-        kvHeads: layer.kvHeads,
-        headDim: layer.headDim,
-        query: toFloat(path.query, path.type),
-        key: toFloat(keys, layer.type, names.key),
-        value: toFloat(newValues, layer.type, names.value),
-        pastKey: layer.pastKey,
-        pastValue: layer.pastValue,
-        scale: path.steps.scale,
-        softcap: path.steps.softcap,
-      },
-      name,
-    ),
-  );
 }
 
 /** The node that appends the new keys or values to the past. */

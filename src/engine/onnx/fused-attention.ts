@@ -1,10 +1,9 @@
-import { fromHeads, toHeads } from './block-attention.js';
 import type { CacheLayer } from './cache-layers.js';
 import { describe, dimsOf, floatOf, intOf, Unrecognised, type GraphView } from './graph-view.js';
-import type { AttentionSite, Emission } from './attention-site.js';
+import type { AttentionSite, Rotary } from './attention-site.js';
 import { isCausalBias } from './causal-mask.js';
 import { elements, unknown } from './probe/tensor.js';
-import { int, MICROSOFT, type NodeProto } from './proto/index.js';
+import { MICROSOFT, type NodeProto } from './proto/index.js';
 import { positions, type Trial } from './trials.js';
 
 /** Where the inputs of the two operators are. */
@@ -65,16 +64,26 @@ export function readFusedAttention(view: GraphView, layer: CacheLayer, node: Nod
   const scale = floatOf(node, 'scale', 0) || 1 / Math.sqrt(headDim);
   const softcap = floatOf(node, 'softcap', 0);
   const bias = groupQuery ? '' : (node.input[MULTI_HEAD.bias] ?? '');
-  const site = { layer, node, heads, kvHeads, headDim, packed, rotary, scale, softcap };
+  const [query, key, value] = node.input as [string, string, string];
   return {
     layer,
-    heads,
     replaced: [node],
     opaque: (newTokens) => [[node.output[0]!, unknown([1, newTokens, heads * headDim])]],
     operands: () => [],
     check: (trials) => (groupQuery ? checkLengths(node, trials) : checkBias(node, bias, trials)),
     masks: bias === '' ? [] : [{ kind: 'bias', name: bias }],
-    emit: (emission) => emitFused(site, emission),
+    call: {
+      layout: 'flat',
+      heads,
+      kvHeads,
+      headDim,
+      projections: packed ? [query] : [query, key, value],
+      rotary,
+      scale,
+      softcap,
+      output: node.output[0]!,
+      outputType: layer.type,
+    },
   };
 }
 
@@ -95,16 +104,6 @@ function refuseUnknownParts(node: NodeProto, inputs: ReadonlySet<number>): void 
   if (node.output.length > 3 && node.output[3] !== '') {
     throw new Unrecognised(`${describe(node)} returns its scores`);
   }
-}
-
-interface Rotary {
-  readonly cos: string;
-  readonly sin: string;
-  /** Dimensions of a head that are rotated. */
-  readonly dims: number;
-  /** Positions that the tables cover. */
-  readonly positions: number;
-  readonly interleaved: boolean;
 }
 
 function readRotary(view: GraphView, layer: CacheLayer, node: NodeProto): Rotary {
@@ -158,62 +157,6 @@ function checkBias(node: NodeProto, bias: string, trials: readonly Trial[]): voi
   if (bias === '' || !trials.every((trial) => isCausalBias(trial, bias))) {
     throw new Unrecognised(`${describe(node)} has another bias than the causal mask`);
   }
-}
-
-interface FusedSite {
-  readonly layer: CacheLayer;
-  readonly node: NodeProto;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly packed: boolean;
-  readonly rotary: Rotary | undefined;
-  readonly scale: number;
-  readonly softcap: number;
-}
-
-function emitFused(site: FusedSite, { sink, attention, toFloat, named, names }: Emission): void {
-  const { layer, node, heads, kvHeads, headDim, rotary, scale, softcap } = site;
-  const [query, key, value] = projections(site, sink).map((name) => toFloat(name, layer.type)) as [
-    string,
-    string,
-    string,
-  ];
-  const rotate = (input: string, count: number) =>
-    rotary === undefined
-      ? input
-      : sink.add(
-          'RotaryEmbedding',
-          [input, 'position_ids', toFloat(rotary.cos, layer.type), toFloat(rotary.sin, layer.type)],
-          {
-            domain: MICROSOFT,
-            attributes: {
-              interleaved: int(rotary.interleaved ? 1 : 0),
-              num_heads: int(count),
-              rotary_embedding_dim: int(rotary.dims === headDim ? 0 : rotary.dims),
-            },
-          },
-        );
-  const output = attention.emit({
-    heads,
-    kvHeads,
-    headDim,
-    query: toHeads(sink, rotate(query, heads), { heads, headDim }),
-    key: toHeads(sink, rotate(key, kvHeads), { heads: kvHeads, headDim }, names.key),
-    value: toHeads(sink, value, { heads: kvHeads, headDim }, names.value),
-    pastKey: layer.pastKey,
-    pastValue: layer.pastValue,
-    scale,
-    softcap,
-  });
-  named(layer.type, node.output[0]!, (name) => fromHeads(sink, output, { heads, headDim }, name));
-}
-
-/** Query, key and value, `[rows, new, heads * headDim]` each. */
-function projections({ node, packed, heads, kvHeads, headDim }: FusedSite, sink: Emission['sink']): string[] {
-  if (!packed) return node.input.slice(0, 3);
-  const sizes = sink.ints(heads * headDim, kvHeads * headDim, kvHeads * headDim);
-  return sink.addMany('Split', [node.input[0]!, sizes], 3, { attributes: { axis: int(-1) } });
 }
 
 export function isFusedAttention({ opType, domain }: NodeProto): boolean {

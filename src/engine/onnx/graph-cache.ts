@@ -31,14 +31,14 @@ export class GraphCache {
     this.#folder = folder;
   }
 
-  /** Where the graph of a model file is kept. Reads the entire file: about a second for 1 to 2 GB. */
-  async pathFor(modelFile: string): Promise<string> {
+  /** Where the graph of a model file in one form is kept. Reads the entire file: about a second for 1 to 2 GB. */
+  async pathFor(modelFile: string, form: string): Promise<string> {
     const hash = createHash('sha256');
     for await (const chunk of createReadStream(modelFile, { highWaterMark: 2 ** 20 }))
       hash.update(chunk as Buffer);
     // the graph names its file of weights
     hash.update(basename(modelFile));
-    return join(this.#folder, `${hash.digest('hex')}-v${REWRITER_VERSION}.graph`);
+    return join(this.#folder, `${hash.digest('hex')}-${form}-v${REWRITER_VERSION}.graph`);
   }
 
   /** `undefined` where there is none, or what is there is damaged. */

@@ -1,3 +1,5 @@
+import { BLOCK_FORM } from './block-form.js';
+import type { GraphForm } from './graph-form.js';
 import { GraphCache, type RewrittenGraph } from './graph-cache.js';
 import { readModelOutline } from './model-outline.js';
 import { decodeModel, encodeModel } from './proto/index.js';
@@ -11,6 +13,8 @@ export interface GraphRequest {
   readonly modelFile: string;
   /** Folder for rewritten graphs; without one, the graph is rewritten each time, and the weights need not be read for it. */
   readonly cacheDir?: string;
+  /** Default: for the CPU. */
+  readonly form?: GraphForm;
 }
 
 /** What `InferenceSession.create` needs: `create(model, { ...options, extra: { session: { ...yours, ...extra } } })`. */
@@ -28,12 +32,16 @@ export type InPlaceGraph =
  * Prepares a decoder for a KV cache that stays in place, see `rewriteGraph` for the graph's inputs and outputs. A file that can't be
  * read counts as unrecognised: ONNX Runtime then says what is wrong with it.
  */
-export async function prepareInPlaceGraph({ modelFile, cacheDir }: GraphRequest): Promise<InPlaceGraph> {
+export async function prepareInPlaceGraph({
+  modelFile,
+  cacheDir,
+  form = BLOCK_FORM,
+}: GraphRequest): Promise<InPlaceGraph> {
   try {
     const cache = cacheDir === undefined ? undefined : new GraphCache(cacheDir);
-    const path = await cache?.pathFor(modelFile);
+    const path = await cache?.pathFor(modelFile, form.name);
     const cached = path === undefined ? undefined : await cache?.read(path);
-    const graph = cached ?? rewriteFile(modelFile);
+    const graph = cached ?? rewriteFile(modelFile, form);
     if (typeof graph === 'string') return { kind: 'unrecognised', reason: graph };
     if (cached === undefined && path !== undefined) await cache?.write(path, graph);
     return await locate(modelFile, graph);
@@ -44,8 +52,8 @@ export async function prepareInPlaceGraph({ modelFile, cacheDir }: GraphRequest)
 }
 
 /** @returns the reason where the graph is not recognised */
-function rewriteFile(modelFile: string): RewrittenGraph | string {
-  const rewriting = rewriteGraph(readModelOutline(modelFile));
+function rewriteFile(modelFile: string, form: GraphForm): RewrittenGraph | string {
+  const rewriting = rewriteGraph(readModelOutline(modelFile), form);
   if (rewriting.kind === 'unrecognised') return rewriting.reason;
   const { model, layers, vocabSize, quantizedOps } = rewriting;
   return {

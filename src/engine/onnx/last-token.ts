@@ -1,7 +1,6 @@
 import { clone } from '@bufbuild/protobuf';
 import { dimsOf, type GraphView } from './graph-view.js';
-import type { NodeSink } from './node-sink.js';
-import { int, type NodeProto } from './proto/index.js';
+import type { NodeProto } from './proto/index.js';
 import { NodeProtoSchema } from './proto/onnx_pb.js';
 
 /** Operators that project hidden states onto the vocabulary; the hidden states are their first input. */
@@ -21,11 +20,10 @@ export type Changes = Map<NodeProto, NodeProto>;
 /**
  * Picks each row's last token before the projection onto the vocabulary, so that a prefill does not compute logits that nobody
  * reads; where the projection is not found, it picks among the logits.
+ * @param pick - makes the last tokens' part of a value
  * @returns the value that holds the logits, `[rows, 1, vocabulary]`
  */
-export function pickLastToken(view: GraphView, sink: NodeSink, changes: Changes): string {
-  const pick = (value: string) =>
-    sink.add('GatherND', [value, 'last'], { attributes: { batch_dims: int(1) } });
+export function pickLastToken(view: GraphView, pick: (value: string) => string, changes: Changes): string {
   const found = findProjection(view);
   if (found === undefined) return pick('logits');
   const picked = pick(found.hidden);

@@ -12,7 +12,8 @@ const KNOWN_INPUTS = new Set(['input_ids', 'attention_mask', 'position_ids', 'nu
 const OLDEST_OPSET = 13;
 
 /** Inputs and outputs that the old graph does not have. */
-const OWN_NAMES = /^(position_ids|mask|table|valid|block_row|block_slot|last|delta\.\d+\.(key|value))$/;
+const OWN_NAMES =
+  /^(position_ids|mask|table|valid|block_row|block_slot|last|starts|past|bounds|delta\.\d+\.(key|value))$/;
 
 /** @throws Unrecognised */
 export function refuseOldOperators({ opsetImport }: ModelProto): void {

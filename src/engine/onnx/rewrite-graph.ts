@@ -1,14 +1,15 @@
 import { clone } from '@bufbuild/protobuf';
-import type { AttentionSite, Emission } from './attention-site.js';
-import { BlockAttention } from './block-attention.js';
+import type { AttentionSite } from './attention-site.js';
+import { BLOCK_FORM } from './block-form.js';
 import { readCacheLayers, type CacheLayer } from './cache-layers.js';
 import type { Mask } from './causal-mask.js';
 import { readConcatAttention } from './concat-attention.js';
+import type { GraphForm } from './graph-form.js';
 import { isFusedAttention, readFusedAttention } from './fused-attention.js';
 import { GraphView, Unrecognised, type FloatType } from './graph-view.js';
 import { pickLastToken, type Changes } from './last-token.js';
 import { settleLeftovers } from './leftovers.js';
-import { assembleModel, deltaNames } from './new-graph.js';
+import { assembleModel } from './new-graph.js';
 import { NodeSink, PREFIX } from './node-sink.js';
 import { freeNames, readLogits, refuseOldOperators, refuseUnknownInputs } from './original-graph.js';
 import { DataType, int, type ModelProto } from './proto/index.js';
@@ -63,17 +64,19 @@ export type Rewriting =
  * | `delta.{l}.key`, `.value` | float32 [B, kvHeads, S, headDim] | keys are rotated already |
  *
  * Without a past it takes one block of one masked token.
+ *
+ * @param form - another one than this
  */
-export function rewriteGraph(model: ModelProto): Rewriting {
+export function rewriteGraph(model: ModelProto, form: GraphForm = BLOCK_FORM): Rewriting {
   try {
-    return rewrite(model);
+    return rewrite(model, form);
   } catch (error) {
     if (error instanceof Unrecognised) return { kind: 'unrecognised', reason: error.message };
     throw error;
   }
 }
 
-function rewrite(model: ModelProto): Rewriting {
+function rewrite(model: ModelProto, form: GraphForm): Rewriting {
   if (model.graph === undefined) throw new Unrecognised('the model has no graph');
   refuseOldOperators(model);
   const graph = freeNames(model.graph);
@@ -84,12 +87,12 @@ function rewrite(model: ModelProto): Rewriting {
   const { sites, trials } = readSites(view, layers);
 
   const sink = new NodeSink();
-  emitSites(sites, sink);
+  form.attend(sites, sink);
   const own = new Set(sink.nodes);
   const changes: Changes = new Map();
-  const picked = pickLastToken(view, sink, changes);
+  const picked = pickLastToken(view, (value) => form.pickLast(value, sink), changes);
   nameLogits(view, sink, changes, picked, logits.type);
-  const outputs = ['logits', ...layers.flatMap(({ index }) => Object.values(deltaNames(index)))];
+  const outputs = form.outputs(layers, logits.vocabSize);
   const replaced = new Set(sites.flatMap((site) => site.replaced));
   const nodes = graph.node.filter((node) => !replaced.has(node)).map((node) => changes.get(node) ?? node);
   const gone = new Set([
@@ -98,14 +101,18 @@ function rewrite(model: ModelProto): Rewriting {
     // caches that layers share, and whatever else attention returned
     ...[...replaced].flatMap(({ output }) => output.slice(1)),
   ]);
-  const live = settleLeftovers({ view, nodes, outputs, gone, own }, sink, trials);
+  const live = settleLeftovers(
+    { view, nodes, outputs: outputs.map(({ name }) => name), gone, own },
+    sink,
+    trials,
+  );
   return {
     kind: 'rewritten',
     model: assembleModel(model, {
       nodes: live,
       initializers: [...graph.initializer, ...sink.initializers],
-      layers,
-      vocabSize: logits.vocabSize,
+      inputs: form.inputs(layers),
+      outputs,
     }),
     layers: layers.map(({ kvHeads, headDim }) => ({ kvHeads, headDim })),
     vocabSize: logits.vocabSize,
@@ -146,35 +153,6 @@ function readSites(
 function uniqueMasks(sites: readonly AttentionSite[]): Mask[] {
   const masks = sites.flatMap((site) => site.masks).map((mask) => [JSON.stringify(mask), mask] as const);
   return [...new Map(masks).values()];
-}
-
-function emitSites(sites: readonly AttentionSite[], sink: NodeSink): void {
-  const toFloat = castOnce(sink);
-  const emission: Omit<Emission, 'names'> = {
-    sink,
-    attention: new BlockAttention(sink, sites[0]!.layer.pastKey),
-    toFloat,
-    named: (type, name, make) => {
-      if (type === DataType.FLOAT) make(name);
-      else sink.add('Cast', [make()], { attributes: { to: int(type) }, output: name });
-    },
-  };
-  for (const site of sites) site.emit({ ...emission, names: deltaNames(site.layer.index) });
-}
-
-/** Conversion to float32; what is asked for twice, as rotary tables are, is converted once. */
-function castOnce(sink: NodeSink): Emission['toFloat'] {
-  const known = new Map<string, string>();
-  const cast = (value: string, output?: string) =>
-    sink.add('Cast', [value], { attributes: { to: int(DataType.FLOAT) }, output });
-  return (value, from, name) => {
-    if (name !== undefined)
-      return from === DataType.FLOAT ? sink.add('Identity', [value], { output: name }) : cast(value, name);
-    if (from === DataType.FLOAT) return value;
-    const converted = known.get(value) ?? cast(value);
-    known.set(value, converted);
-    return converted;
-  };
 }
 
 /** Makes `logits` the name of float32 logits of the last token. */

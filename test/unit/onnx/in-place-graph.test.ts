@@ -183,7 +183,7 @@ describe('the cache of graphs', () => {
     const first = await prepare(modelFile, cacheDir);
     const [entry, ...others] = entriesOf(cacheDir) as [string, ...string[]];
     expect(others).toEqual([]);
-    expect(basename(entry)).toMatch(/^[0-9a-f]{64}-v1\.graph$/);
+    expect(basename(entry)).toMatch(/^[0-9a-f]{64}-blocks-v1\.graph$/);
     const second = await prepare(modelFile, cacheDir);
     expect(Buffer.from(second.graph.model).equals(first.graph.model)).toBe(true);
     expect({ ...second, graph: undefined }).toEqual({ ...first, graph: undefined });
