@@ -1,5 +1,6 @@
 /**
- * What Resident is compared with: a Transformers.js pipeline, loaded once, in the process that also answers HTTP.
+ * What Resident is compared with: a Transformers.js pipeline, loaded once, in the process that also answers HTTP; with
+ * `LOAD_EACH_REQUEST=1` loaded for each request, and released after it.
  * Answers `GET /health/live` and, greedily, `POST /v1/completions` with `{"prompt": ..., "max_tokens": ...}`, and with
  * `"stream": true` as OpenAI streams. The model is the folder `MODEL_FOLDER`, the port `PORT`.
  */
@@ -8,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { env, pipeline, TextStreamer } from '@huggingface/transformers';
+import { env, pipeline, TextStreamer, type TextGenerationPipeline } from '@huggingface/transformers';
 
 interface CompletionBody {
   readonly prompt: string;
@@ -22,11 +23,25 @@ const folder = process.env['MODEL_FOLDER'] ?? fileURLToPath(new URL('../models/t
 env.allowRemoteModels = false;
 env.localModelPath = dirname(folder);
 
-const generate = await pipeline('text-generation', basename(folder), {
-  dtype: 'q8',
-  // as many as Resident has: by itself ONNX Runtime counts the cores of the machine, also those that the process may not use
-  session_options: { intraOpNumThreads: availableParallelism() },
-});
+function load(): Promise<TextGenerationPipeline> {
+  return pipeline('text-generation', basename(folder), {
+    dtype: 'q8',
+    // as many as Resident has: by itself ONNX Runtime counts the cores of the machine, also those that the process may not use
+    session_options: { intraOpNumThreads: availableParallelism() },
+  });
+}
+
+const kept = process.env['LOAD_EACH_REQUEST'] === '1' ? undefined : await load();
+
+async function withPipeline<T>(run: (generate: TextGenerationPipeline) => Promise<T>): Promise<T> {
+  if (kept) return run(kept);
+  const own = await load();
+  try {
+    return await run(own);
+  } finally {
+    await own.dispose();
+  }
+}
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   switch (`${request.method} ${request.url}`) {
@@ -34,24 +49,35 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       return send(response, 200, { status: 'ok' });
     case 'POST /v1/completions': {
       const body = (await json(request)) as CompletionBody;
-      return body.stream === true ? stream(body, response) : send(response, 200, await complete(body));
+      return withPipeline(async (generate) =>
+        body.stream === true
+          ? stream(generate, body, response)
+          : send(response, 200, await complete(generate, body)),
+      );
     }
     default:
       return send(response, 404, { error: { message: 'Not found.' } });
   }
 }
 
-async function complete(body: CompletionBody): Promise<object> {
+async function complete(generate: TextGenerationPipeline, body: CompletionBody): Promise<object> {
   const [output] = await generate(body.prompt, optionsOf(body));
   const text = (output as { generated_text: string }).generated_text;
-  return { choices: [{ index: 0, text }], usage: usageOf(body.prompt, countTokens(text)) };
+  return {
+    choices: [{ index: 0, text }],
+    usage: usageOf(generate, body.prompt, countTokens(generate, text)),
+  };
 }
 
 /**
  * Every request goes straight to the pipeline, as requests do in such a server. The streamer holds text back until a word
  * ends; a frame goes out with every token all the same, so that it is not the streamer that is timed.
  */
-async function stream(body: CompletionBody, response: ServerResponse): Promise<void> {
+async function stream(
+  generate: TextGenerationPipeline,
+  body: CompletionBody,
+  response: ServerResponse,
+): Promise<void> {
   const write = (data: object): void => {
     response.write(`data: ${JSON.stringify(data)}\n\n`);
   };
@@ -74,7 +100,7 @@ async function stream(body: CompletionBody, response: ServerResponse): Promise<v
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   await generate(body.prompt, { ...optionsOf(body), streamer });
   write({ choices: [{ index: 0, text: settled, finish_reason: 'length' }] });
-  write({ choices: [], usage: usageOf(body.prompt, tokens) });
+  write({ choices: [], usage: usageOf(generate, body.prompt, tokens) });
   response.end('data: [DONE]\n\n');
 }
 
@@ -87,11 +113,11 @@ function optionsOf({ max_tokens, ignore_eos }: CompletionBody) {
   };
 }
 
-function usageOf(prompt: string, completion_tokens: number): object {
-  return { prompt_tokens: countTokens(prompt), completion_tokens };
+function usageOf(generate: TextGenerationPipeline, prompt: string, completion_tokens: number): object {
+  return { prompt_tokens: countTokens(generate, prompt), completion_tokens };
 }
 
-function countTokens(text: string): number {
+function countTokens(generate: TextGenerationPipeline, text: string): number {
   return generate.tokenizer.encode(text, { add_special_tokens: false }).length;
 }
 

@@ -8,8 +8,10 @@ import { GraphqlApiModule } from './graphql/graphql-api.module.js';
 import { HealthModule } from './health/health.module.js';
 import type { ModelModuleOptions } from './model/model-options.interface.js';
 import { ModelModule } from './model/model.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { OpenAiModule } from './openai/openai.module.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
+import { ResidencyModule } from './residency/residency.module.js';
 import { TransportModule } from './transport/transport.module.js';
 
 export type AppOptions = LoadedConfig & Pick<ModelModuleOptions, 'engineEntry'>;
@@ -32,11 +34,19 @@ export class AppModule {
         // what the doors share: validation, errors, orderly shutdown
         TransportModule,
         HealthModule,
+        // what keeping the models resident costs and saves
+        ResidencyModule.forRoot(config.residency),
+        ...(config.metrics.enabled ? [MetricsModule] : []),
         // REST, GraphQL, scheduled batches
         OpenAiModule,
         EncodersModule,
         OpenApiModule,
-        GraphqlApiModule.forRoot({ ...graphql, batches: true, maxMessageBytes: bytesOf(server.bodyLimit) }),
+        GraphqlApiModule.forRoot({
+          ...graphql,
+          batches: true,
+          residency: true,
+          maxMessageBytes: bytesOf(server.bodyLimit),
+        }),
         BatchModule.forRoot(batchOptions(config)),
       ],
     };

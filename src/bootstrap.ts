@@ -1,21 +1,11 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule, type AppOptions } from './app.module.js';
-import { ResidentLogger } from './logger.js';
-import { jsonBodyOptions } from './transport/check-body.js';
+import { createHttpApp } from './http-app.js';
 
 /** The HTTP application, not initialised yet: `listen()` or `init()` loads the models. */
 export async function createApp(config: AppOptions): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), {
-    logger: new ResidentLogger(config.log.level),
-    abortOnError: false,
-    bodyParser: false,
-    // the drain has let answers end by then; what is left are idle keep-alive connections
-    forceCloseConnections: true,
-  });
-  app.disable('x-powered-by');
-  app.useBodyParser('json', jsonBodyOptions(config.server.bodyLimit));
+  const app = await createHttpApp(AppModule.forRoot(config), config);
   endOnSignals(app);
   return app;
 }

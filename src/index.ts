@@ -10,7 +10,7 @@ export { LineSourceProvider, type LineSource } from './batch/schedules/line-sour
 export { SchedulesService } from './batch/schedules/schedules.service.js';
 export { ConfigError, loadConfig, type LoadedConfig } from './config/load-config.js';
 export { EncodersModule } from './encoders/encoders.module.js';
-export type { EngineState } from './engine/client/engine-supervisor.js';
+export type { EngineState } from './engine/client/engine-state.js';
 export { collect, type Generation } from './engine/collect.js';
 export * from './engine/errors.js';
 export type * from './engine/encoder-types.js';
@@ -26,6 +26,15 @@ export {
   type ModelDescription,
   type ModelRequest,
 } from './model/model.provider.js';
+export type { ModelUsage } from './model/model-usage.js';
+export type { ServedListener, ServedRequest } from './model/served-request.js';
+export { MetricsModule } from './metrics/metrics.module.js';
 export { OpenAiModule } from './openai/openai.module.js';
 export { OpenApiModule } from './openapi/openapi.module.js';
+export type { BreakEven } from './residency/break-even.js';
+export type { ResidencyEntry } from './residency/ledger.js';
+export type { Prices, ResidencyModuleOptions } from './residency/residency-options.interface.js';
+export { ResidencyModule } from './residency/residency.module.js';
+export { ResidencyService, type ResidencyLedger } from './residency/residency.service.js';
+export type { Suggestion } from './residency/suggest.js';
 export { TransportModule } from './transport/transport.module.js';

@@ -1,4 +1,5 @@
 import type { Scale } from './scale.js';
+import { FAINT, GRID, formatTick, frame, round, text } from './svg.js';
 
 export interface Point {
   readonly x: number;
@@ -39,10 +40,6 @@ const PANEL = { width: 460, height: 270 } as const;
 const PLOT = { left: 64, top: 40, right: 20, bottom: 52 } as const;
 const HEAD = 74;
 const MARGIN = 12;
-const INK = '#24292f';
-const FAINT = '#57606a';
-const GRID = '#d8dee4';
-const FONT = `font-family="system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Arial, sans-serif"`;
 
 /** Panels side by side over one legend, on a light ground of their own: it is read in a dark page, too. */
 export function drawLineCharts({ title, columns, panels }: LineCharts): string {
@@ -53,15 +50,7 @@ export function drawLineCharts({ title, columns, panels }: LineCharts): string {
     const y = HEAD + Math.floor(i / columns) * PANEL.height;
     return `<g transform="translate(${x} ${y})">\n${drawPanel(panel)}\n</g>`;
   });
-  return `${[
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ${FONT} font-size="12" fill="${INK}">`,
-    `<title>${escape(title)}</title>`,
-    `<rect width="${width}" height="${height}" rx="8" fill="#ffffff" stroke="${GRID}"/>`,
-    text(MARGIN + 12, 30, title, 'font-size="16" font-weight="600"'),
-    drawLegend(panels),
-    ...drawn,
-    '</svg>',
-  ].join('\n')}\n`;
+  return frame({ title, width, height, content: [drawLegend(panels), ...drawn] });
 }
 
 function drawLegend(panels: readonly Panel[]): string {
@@ -167,21 +156,4 @@ function drawMarker({ x, y }: Point, { color, marker }: Look): string {
 
 function polygon(corners: readonly (readonly [number, number])[], paint: string): string {
   return `<polygon points="${corners.map(([x, y]) => `${round(x)},${round(y)}`).join(' ')}" ${paint}/>`;
-}
-
-function text(x: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escape(content)}</text>`;
-}
-
-/** A tick's value, without the noise of floating point. */
-function formatTick(value: number): string {
-  return Number(value.toPrecision(6)).toLocaleString('en-US');
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-function escape(content: string): string {
-  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeModelFile } from '../../src/engine/onnx/proto/index.js';
+import { writeModelFile, type ModelProto } from '../../src/engine/onnx/proto/index.js';
 import type { WeightKind } from './graph-builder.js';
 import { writeGguf } from './gguf.js';
+import { toHalf } from './half-model.js';
 import { buildLlama } from './llama-graph.js';
 import { ROPE_THETA, RMS_EPSILON, headDim, type ModelShape } from './shape.js';
 import { extendTokenizer } from './tokenizer.js';
@@ -16,7 +17,8 @@ const cacheFolder = fileURLToPath(new URL('../models', import.meta.url));
 const talesFolder = fileURLToPath(new URL('../../models/tales', import.meta.url));
 
 /** The file names by which Transformers.js knows how the weights are stored; it calls `i8` q8, too. */
-const FILES: Readonly<Record<WeightKind, string>> = {
+const FILES: Readonly<Record<WeightKind | 'fp16', string>> = {
+  fp16: 'model_fp16.onnx',
   q8: 'model_quantized.onnx',
   i8: 'model_quantized.onnx',
   fp32: 'model.onnx',
@@ -27,11 +29,36 @@ const FILES: Readonly<Record<WeightKind, string>> = {
  * `tales` with made-up words behind its own. Made once, then kept in `bench/models`.
  * @returns the folder
  */
-export async function ensureModelFolder(name: string, shape: ModelShape, kind: WeightKind): Promise<string> {
+export async function ensureModelFolder(
+  name: string,
+  shape: ModelShape,
+  kind: WeightKind | 'fp16',
+): Promise<string> {
   return ensure(`${name}-${kind}`, async (folder) => {
     await mkdir(join(folder, 'onnx'), { recursive: true });
     await writeConfigs(folder, shape);
-    await writeModelFile(join(folder, 'onnx', FILES[kind]), buildLlama(shape, kind));
+    const model = kind === 'fp16' ? toHalf(buildLlama(shape, 'fp32')) : buildLlama(shape, kind);
+    await writeModelFile(join(folder, 'onnx', FILES[kind]), model);
+  });
+}
+
+/**
+ * A model that is there already, with float32 and float16 weights beside each other.
+ * @param read - makes its float32 form
+ * @returns the folder
+ */
+export async function ensureFloatFolder(
+  name: string,
+  source: string,
+  read: () => ModelProto,
+): Promise<string> {
+  return ensure(`${name}-floats`, async (folder) => {
+    await mkdir(join(folder, 'onnx'), { recursive: true });
+    for (const file of ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'])
+      await copyFile(join(source, file), join(folder, file));
+    const model = read();
+    await writeModelFile(join(folder, 'onnx', FILES.fp32), model);
+    await writeModelFile(join(folder, 'onnx', FILES.fp16), toHalf(model));
   });
 }
 

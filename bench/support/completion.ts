@@ -9,12 +9,26 @@ interface CompletionAnswer {
   readonly usage: { readonly completion_tokens: number };
 }
 
-/** Runs one greedy completion. */
-export async function complete(url: string, prompt: string, maxTokens: number): Promise<Completion> {
+/**
+ * Runs one greedy completion.
+ * @param ignoreEos it goes on to its full length, whatever the model says
+ */
+export async function complete(
+  url: string,
+  prompt: string,
+  maxTokens: number,
+  ignoreEos = false,
+): Promise<Completion> {
   const answer = await fetch(`${url}/v1/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'tales', prompt, temperature: 0, max_tokens: maxTokens }),
+    body: JSON.stringify({
+      model: 'tales',
+      prompt,
+      temperature: 0,
+      max_tokens: maxTokens,
+      ignore_eos: ignoreEos,
+    }),
   });
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
   const { choices, usage } = (await answer.json()) as CompletionAnswer;

@@ -60,7 +60,16 @@ async function sendOnSchedule(
 }
 
 async function probe(url: string, agent: Agent, due: number): Promise<number> {
-  const [response] = (await once(get(url, { agent }), 'response')) as [IncomingMessage];
+  const sent = get(url, { agent });
+  let response: IncomingMessage;
+  try {
+    [response] = (await once(sent, 'response')) as [IncomingMessage];
+  } catch (error) {
+    // the server closed a connection that had been idle just when it was used again: no fault of either
+    if (sent.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET')
+      return probe(url, agent, due);
+    throw error;
+  }
   if (response.statusCode !== 200) throw new Error(`${url} answered ${response.statusCode}`);
   response.resume();
   await once(response, 'end');

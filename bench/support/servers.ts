@@ -35,12 +35,16 @@ export async function startResidentWith(
 /**
  * The Transformers.js pipeline singleton that Resident is compared with.
  * @param folder of the model; default: the one that comes with Resident
+ * @param env variables beside it
  */
-export async function startNaive(folder?: string): Promise<ChildServer> {
+export async function startNaive(
+  folder?: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ChildServer> {
   return startServer({
     name: 'naive',
     args: ['--import', import.meta.resolve('tsx'), `${root}bench/naive-server.ts`],
-    env: folder === undefined ? {} : { MODEL_FOLDER: folder },
+    env: { ...(folder === undefined ? {} : { MODEL_FOLDER: folder }), ...env },
     readyPath: '/health/live',
   });
 }

@@ -2,11 +2,12 @@
 import 'reflect-metadata';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { ResidentError } from '../engine/errors.js';
-import { parseCommand, USAGE, UsageError, type BatchCommand } from './batch/arguments.js';
+import { parseCommand, USAGE, type BatchCommand } from './batch/arguments.js';
 import { openTables, type BatchAccess } from './batch/batch-access.js';
 import { BatchRun } from './batch/run.command.js';
 import { batchText, listTable, nobodyRuns } from './batch/texts.js';
 import { explainStartFailure } from './explain.js';
+import { UsageError } from './usage-error.js';
 
 /** A server that gave no sign of life for so long isn't there, in milliseconds. */
 const SEEN_MS = 5000;

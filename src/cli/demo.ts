@@ -1,6 +1,6 @@
 /** Shows what residency is worth: the same two requests with the model resident, and with a load for each. */
 import 'reflect-metadata';
-import { EngineProcess } from '../engine/client/engine-process.js';
+import { EngineSupervisor } from '../engine/client/engine-supervisor.js';
 import { collect } from '../engine/collect.js';
 import type { GenerationRequest } from '../engine/types.js';
 import { createApp } from '../bootstrap.js';
@@ -72,9 +72,13 @@ async function runReloading(config: LoadedConfig, requests: readonly GenerationR
   let total = 0;
   for (const [i, request] of requests.entries()) {
     const { value, ms } = await timed(async () => {
-      const engine = new EngineProcess();
-      await engine.load(spec as (typeof config.models)[number], config.hub);
-      const generation = await collect(engine.generate(request, { stream: false }, () => undefined));
+      const engine = new EngineSupervisor({
+        spec: spec as (typeof config.models)[number],
+        hub: config.hub,
+        log: { info: nothing, warn: nothing, debug: nothing },
+      });
+      await engine.load();
+      const generation = await collect(engine.generate(request, { stream: false }));
       await engine.stop();
       return generation;
     });
@@ -83,6 +87,8 @@ async function runReloading(config: LoadedConfig, requests: readonly GenerationR
   }
   return total;
 }
+
+const nothing = (): void => undefined;
 
 /** One model; the demo prints itself, and leaves the inbox alone. */
 function withoutNoise(config: LoadedConfig): LoadedConfig {

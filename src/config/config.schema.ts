@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isCron, isTimeZone } from '../batch/schedules/cron-times.js';
 import { DEFAULT_LIMITS } from '../engine/loading/limits.js';
 import { DEVICES, DTYPES, KV_CACHE_MODES, POOLINGS, TASKS } from '../engine/types.js';
+import { LOAD_MODES } from '../model/model-options.interface.js';
 
 const cronSchema = z
   .string()
@@ -15,6 +16,27 @@ const memorySchema = z.string().regex(SIZE, 'must be a size like 2gb').transform
 export function bytesOf(size: string): number {
   const [, number, unit] = SIZE.exec(size) as unknown as [string, string, keyof typeof UNITS];
   return Number(number) * UNITS[unit];
+}
+
+const DURATION_UNITS = { s: 1000, m: 60_000, h: 3_600_000 } as const;
+const DURATION = /^([1-9]\d{0,5})([smh])$/;
+/** What a timer can wait for. */
+const LONGEST_KEEP_ALIVE_MS = 24 * 24 * DURATION_UNITS.h;
+
+const KEEP_ALIVE = "must be 'always' or a time like 30s, 10m or 2h, at most 576h";
+
+const keepAliveSchema = z
+  .string(KEEP_ALIVE)
+  .refine(
+    (text) => text === 'always' || (DURATION.test(text) && durationOf(text) <= LONGEST_KEEP_ALIVE_MS),
+    KEEP_ALIVE,
+  )
+  .transform((text) => (text === 'always' ? ('always' as const) : durationOf(text)));
+
+/** In milliseconds. */
+function durationOf(text: string): number {
+  const [, number, unit] = DURATION.exec(text) as unknown as [string, string, keyof typeof DURATION_UNITS];
+  return Number(number) * DURATION_UNITS[unit];
 }
 
 export const modelSchema = z
@@ -32,22 +54,24 @@ export const modelSchema = z
     threads: z.int().min(1).max(256).optional(),
     /** `inplace`: many sequences in one step over a rewritten graph; `plain`: one at a time over the graph as it is. */
     kvCache: z.enum(KV_CACHE_MODES).default('auto'),
+    /** Most memory that the model may take: weights, activations, KV cache and runtime; default: what is free. */
+    memory: memorySchema.optional(),
     /** Most memory that the KV cache takes, e.g. `2gb`; default: a quarter of what there is, at most 1 GB. */
     kvCacheMemory: memorySchema.optional(),
     /** Whether requests that begin alike share what is in the KV cache. */
     prefixCache: z.boolean().default(true),
-    /** Most sequences in one step. */
-    maxRows: z.int().min(2).max(1024).default(DEFAULT_LIMITS.maxRows),
+    /** Most sequences in one step; default of this and of the next ones: see `engine/loading/limits.ts`, by device. */
+    maxRows: z.int().min(2).max(1024).optional(),
     /** Rows that background work keeps while interactive work waits. */
     backgroundRows: z.int().min(1).default(DEFAULT_LIMITS.backgroundRows),
     /** Most tokens of one prompt in one step: a longer piece is faster and lets running streams wait longer. */
-    prefillChunk: z.int().min(16).default(DEFAULT_LIMITS.prefillChunk),
+    prefillChunk: z.int().min(16).optional(),
     /** The same for batches. Fewer let people who come wait less; which tokens share a step can show in the last digits. */
-    backgroundChunk: z.int().min(1).default(DEFAULT_LIMITS.backgroundChunk),
+    backgroundChunk: z.int().min(1).optional(),
     /** While people are about, batches run as few rows at once as it takes for a step to last no longer; in milliseconds. */
     backgroundPassMs: z.number().positive().default(DEFAULT_LIMITS.backgroundPassMs),
     /** Most tokens in one step. */
-    stepTokens: z.int().min(16).default(DEFAULT_LIMITS.stepTokens),
+    stepTokens: z.int().min(16).optional(),
     /** Of an embedding model: how the vectors of the tokens become one; default: what its files say, else `mean`. */
     pooling: z.enum(POOLINGS).optional(),
     /** Of an embedding model: vectors of length 1; default: what its files say, else true. */
@@ -62,10 +86,12 @@ export const modelSchema = z
     maxQueue: z.int().min(1).optional(),
     /** A step that takes longer means that the engine hangs: it is restarted. */
     stepLimitSeconds: z.number().positive().max(86_400).optional(),
-    /** `await`: no port is open before the model is loaded. `background`: readiness answers 503 until then. */
-    load: z.enum(['await', 'background']).default('await'),
+    /** `await`: no port is open before the model is loaded. `background`: readiness answers 503 until then. `lazy`: the first request loads it. */
+    load: z.enum(LOAD_MODES).default('await'),
+    /** How long it is kept without being used: `always`, or e.g. `10m`. */
+    keepAlive: keepAliveSchema.default('always'),
   })
-  .refine(({ backgroundRows, maxRows }) => backgroundRows < maxRows, {
+  .refine(({ backgroundRows, maxRows = DEFAULT_LIMITS.maxRows }) => backgroundRows < maxRows, {
     path: ['backgroundRows'],
     message: 'must be less than maxRows',
   });
@@ -139,6 +165,10 @@ export const configSchema = z.strictObject({
     endpoint: z.url({ protocol: /^https?$/ }),
     /** Where downloaded models are kept; default: `resident` in the user's cache directory. */
     cacheDir: z.string().min(1).optional(),
+    /** Whether only what is in the cache is used; HF_HUB_OFFLINE. */
+    offline: z.boolean(),
+    /** Whether an endpoint other than the Hugging Face hub is told HF_TOKEN, too. */
+    trustEndpoint: z.boolean(),
   }),
   graphql: z.strictObject({
     introspection: z.boolean(),
@@ -152,6 +182,18 @@ export const configSchema = z.strictObject({
     maxCost: z.number().positive(),
     /** Most tokens of a document; values in variables don't count. */
     maxTokens: z.int().min(1),
+  }),
+  /** What memory and computing cost, for what keeping a model resident costs and saves. Only their ratio matters to what is suggested. */
+  residency: z.strictObject({
+    /** Of one GB kept for an hour; 0: it is paid for anyway. */
+    gbHourPrice: z.number().min(0),
+    /** Of one core, busy for an hour. */
+    cpuHourPrice: z.number().positive(),
+    currency: z.string().min(1).max(16),
+  }),
+  metrics: z.strictObject({
+    /** Whether `GET /metrics` is there. */
+    enabled: z.boolean(),
   }),
   /** The folder for everything that changes. */
   data: z.string().min(1),

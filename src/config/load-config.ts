@@ -13,7 +13,13 @@ export class ConfigError extends StartError {
 }
 
 /** The configuration with every path absolute and every default filled in. */
-export type LoadedConfig = ResidentConfig & { hub: { cacheDir: string } };
+export type LoadedConfig = ResidentConfig & {
+  hub: {
+    cacheDir: string;
+    /** HF_TOKEN, or HF_ACCESS_TOKEN: from the environment alone, so that no file holds it. */
+    token?: string;
+  };
+};
 
 type Tree = { [key: string]: unknown };
 
@@ -23,17 +29,22 @@ const DEFAULTS = join(ROOT, 'config', 'default.yaml');
 
 /**
  * Reads `config/default.yaml`, overlays the file named by `RESIDENT_CONFIG`, then `HOST`, `PORT`, `LOG_LEVEL`,
- * `RESIDENT_DATA`, `DATABASE_URL`, `REDIS_URL` and `RESIDENT_ADMIN_KEY`. This is the only reader of the environment. Maps are merged; lists and values are replaced.
+ * `RESIDENT_DATA`, `DATABASE_URL`, `REDIS_URL`, `RESIDENT_ADMIN_KEY`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and `HF_TOKEN`. This is the only reader of the environment. Maps are merged; lists and values are replaced.
+ * @param platform what is different by default where the program runs, over `config/default.yaml`
  * @throws ConfigError
  */
-export function loadConfig(env: NodeJS.ProcessEnv = process.env): LoadedConfig {
-  const defaults = readYaml(DEFAULTS);
+export function loadConfig(env: NodeJS.ProcessEnv = process.env, platform: Tree = {}): LoadedConfig {
+  const defaults = merge(readYaml(DEFAULTS), platform);
   const file = env['RESIDENT_CONFIG'] ? readYaml(resolve(env['RESIDENT_CONFIG'])) : {};
   const merged = merge(merge(withRootedSources(defaults), file), environmentTree(env));
   const config = validate(merged, env);
   return {
     ...config,
-    hub: { ...config.hub, cacheDir: resolve(config.hub.cacheDir ?? join(userCacheDir(env), 'resident')) },
+    hub: {
+      ...config.hub,
+      cacheDir: resolve(config.hub.cacheDir ?? join(userCacheDir(env), 'resident')),
+      ...hubToken(env),
+    },
     ...dataPaths(config),
   };
 }
@@ -76,8 +87,22 @@ function environmentTree(env: NodeJS.ProcessEnv): Tree {
   if (env['RESIDENT_DATA']) tree['data'] = env['RESIDENT_DATA'];
   if (env['DATABASE_URL']) tree['storage'] = { url: env['DATABASE_URL'] };
   if (env['REDIS_URL']) tree['redis'] = { url: env['REDIS_URL'] };
+  const hub: Tree = {};
+  if (env['HF_ENDPOINT']) hub['endpoint'] = env['HF_ENDPOINT'];
+  // what the hub's other programs take for yes
+  if (env['HF_HUB_OFFLINE']) hub['offline'] = /^(1|on|yes|true)$/i.test(env['HF_HUB_OFFLINE']);
+  if (Object.keys(hub).length > 0) tree['hub'] = hub;
   if (env['RESIDENT_ADMIN_KEY']) tree['admin'] = { key: env['RESIDENT_ADMIN_KEY'] };
   return tree;
+}
+
+/** @throws ConfigError, which doesn't show it, if it can't be one */
+function hubToken(env: NodeJS.ProcessEnv): { token?: string } {
+  const variable = env['HF_TOKEN']?.trim() ? 'HF_TOKEN' : 'HF_ACCESS_TOKEN';
+  const token = env[variable]?.trim();
+  if (!token) return {};
+  if (/^[\x21-\x7e]+$/.test(token)) return { token };
+  throw new ConfigError(`${variable} is no token: it holds blanks or characters that no token has.`);
 }
 
 function merge(base: Tree, overlay: Tree): Tree {
@@ -106,6 +131,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   'server.port': 'PORT',
   'log.level': 'LOG_LEVEL',
   data: 'RESIDENT_DATA',
+  'hub.endpoint': 'HF_ENDPOINT',
 };
 
 /** Whose values aren't shown. */

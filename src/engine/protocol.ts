@@ -44,7 +44,20 @@ export type ToEngine =
   | { readonly type: 'cancel'; readonly id: number }
   /** Answered with `pong` between two steps: whoever doesn't answer hangs. */
   | { readonly type: 'ping' }
+  /** Answered with `stats` between two steps. */
+  | { readonly type: 'stats' }
   | { readonly type: 'shutdown' };
+
+/** What an engine takes up. */
+export interface EngineStats {
+  /** Resident memory of its process, in bytes. */
+  readonly rss: number;
+  /**
+   * How late turns of its event loop were since it was asked last, 99th percentile in milliseconds: a step blocks the loop as long as it
+   * lasts. Missing in the first answer.
+   */
+  readonly eventLoopDelayP99Ms?: number | undefined;
+}
 
 /** What an engine process can say of its load; the server adds `loadMs`, which includes starting the process. */
 export type LoadReport = Omit<LoadedModelInfo, 'loadMs'>;
@@ -65,4 +78,5 @@ export type FromEngine =
   | { readonly type: 'event'; readonly id: number; readonly event: GenerationEvent }
   | { readonly type: 'result'; readonly id: number; readonly result: CallResult }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
-  | { readonly type: 'pong' };
+  | { readonly type: 'pong' }
+  | { readonly type: 'stats'; readonly stats: EngineStats };

@@ -212,21 +212,23 @@ export interface ModelSpec {
   readonly threads?: number | undefined;
   /** How the KV cache is kept. Default: `auto`. */
   readonly kvCache?: KvCacheMode | undefined;
-  /** Most memory that the KV cache takes, in bytes. Default: see `loading/cache-memory.ts`. */
+  /** Most memory that the model may take, in bytes: weights, activations, KV cache and runtime. Default: what is free. */
+  readonly memory?: number | undefined;
+  /** Most memory that the KV cache takes, in bytes. Default: see `loading/limits.ts`. */
   readonly kvCacheMemory?: number | undefined;
   /** Whether requests that begin alike share what is in the KV cache. Default: true. */
   readonly prefixCache?: boolean | undefined;
-  /** Most sequences in one step. Default: 32. */
+  /** Most sequences in one step. Default: 32, on a GPU 64. */
   readonly maxRows?: number | undefined;
   /** Rows that background work keeps while interactive work waits. Default: 1. */
   readonly backgroundRows?: number | undefined;
-  /** Most tokens of one prompt in one step. Default: 128. */
+  /** Most tokens of one prompt in one step. Default: 128, on a GPU 1024. */
   readonly prefillChunk?: number | undefined;
-  /** Most tokens of one background prompt in one step. Default: 8. */
+  /** Most tokens of one background prompt in one step. Default: 8, on a GPU 64. */
   readonly backgroundChunk?: number | undefined;
   /** How long a pass over background rows may last while people are about, in milliseconds. Default: 20. */
   readonly backgroundPassMs?: number | undefined;
-  /** Most tokens in one step. Default: 256. */
+  /** Most tokens in one step. Default: 256, on a GPU 4096. */
   readonly stepTokens?: number | undefined;
   /** Of an embedding model: how the vectors of the tokens become one. Default: what its files say, else `mean`. */
   readonly pooling?: Pooling | undefined;
@@ -248,6 +250,12 @@ export interface ModelSpec {
 export interface HubOptions {
   readonly endpoint: string;
   readonly cacheDir: string;
+  /** Of an account on the hub, for gated and private models. It goes to huggingface.co, never to where that sends for content. */
+  readonly token?: string | undefined;
+  /** Whether another endpoint is told the token, too. Default: false. */
+  readonly trustEndpoint?: boolean | undefined;
+  /** Whether only what is in the cache is used. Default: false. */
+  readonly offline?: boolean | undefined;
 }
 
 /** What a load is doing. */
@@ -277,6 +285,25 @@ export interface LoadContext {
   readonly onProgress: (progress: LoadProgress) => void;
   /** What the model, once it is loaded, can't do as well as it should: a sentence; undefined: it is well (again). */
   readonly onCondition: (degraded: string | undefined) => void;
+  /** The device is lost: nothing can be run in this process any more. Default: says so on stderr and ends the process. */
+  readonly onFatal?: ((reason: string) => void) | undefined;
+  /**
+   * Whether what only some requests need (threads for long prompts, the tokens as a tree for constraints) waits for the first of them,
+   * and a generator counts as loaded without having run its largest steps. For a process whose start somebody waits for, and that answers
+   * one request at a time. Default: false.
+   */
+  readonly onDemand?: boolean | undefined;
+}
+
+/** What was planned for a model before it was loaded, in bytes. */
+export interface PlannedMemory {
+  /** Of the files, external data included; unpacked where the device can't run them as they are. */
+  readonly weightsBytes: number;
+  /** Of the largest step. */
+  readonly activationBytes: number;
+  readonly kvCacheBytes: number;
+  /** What was free on the device; undefined: it doesn't tell. */
+  readonly freeBytes?: number | undefined;
 }
 
 /** What one load produced. */
@@ -287,8 +314,19 @@ export interface LoadedModelInfo {
   readonly loadedAt: string;
   /** From the order to load until the model could answer, process start included, in milliseconds. */
   readonly loadMs: number;
+  /** CPU time of the engine process until the model could answer, all threads together, in milliseconds. */
+  readonly loadCpuMs?: number | undefined;
   readonly device: ConcreteDevice;
   readonly dtype: ConcreteDtype;
+  /** Why this device, and why no other: a sentence. */
+  readonly deviceReason?: string | undefined;
+  /** Why these weights, and why no others: a sentence. */
+  readonly dtypeReason?: string | undefined;
+  readonly memory?: PlannedMemory | undefined;
+  /** What the operator should know of this load: sentences. */
+  readonly warnings?: readonly string[] | undefined;
+  /** Of a model from the hub: the commit of its repository that was loaded, if that is known. */
+  readonly commit?: string | undefined;
   /** Of a generator: most tokens of prompt and completion together. */
   readonly contextLength?: number | undefined;
   /** Of an encoder: most tokens of one input, with special tokens. */

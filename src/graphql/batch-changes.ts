@@ -1,7 +1,7 @@
 import type { Batch } from '../batch/batch-types.js';
 import { hasEnded, type BatchesService } from '../batch/batches.service.js';
 import { pause } from '../engine/pause.js';
-import { toGraphQlError } from '../transport/resident-exception.filter.js';
+import { toGraphQlError } from '../transport/graphql-error.js';
 
 /** Between two looks, in milliseconds. */
 const LOOK_MS = 1000;

@@ -3,7 +3,7 @@ import { GraphQLError, subscribe, type ExecutionArgs, type ExecutionResult } fro
 import type { Response as SseAnswer } from 'graphql-sse';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { toGraphQlError } from '../transport/resident-exception.filter.js';
+import { toGraphQlError } from '../transport/graphql-error.js';
 
 /** An answer that is no stream. */
 export function refusal(status: number, errors: readonly GraphQLError[]): SseAnswer {

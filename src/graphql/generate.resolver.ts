@@ -1,7 +1,7 @@
 import { Args, Context, Query, Resolver, Subscription } from '@nestjs/graphql';
 import type { GenerationEvent, Prompt } from '../engine/types.js';
 import { ModelProvider, type CallOptions, type ModelRequest } from '../model/model.provider.js';
-import { toGraphQlError } from '../transport/resident-exception.filter.js';
+import { toGraphQlError } from '../transport/graphql-error.js';
 import { toTimeoutMs } from '../transport/timeout-field.js';
 import { parseWith } from '../transport/validation.js';
 import {

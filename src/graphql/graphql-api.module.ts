@@ -19,6 +19,7 @@ import {
 import { ModelsResolver } from './models.resolver.js';
 import { refuseSubscriptions } from './refuse-subscriptions.plugin.js';
 import { RerankResolver } from './rerank.resolver.js';
+import { ResidencyResolver } from './residency.resolver.js';
 import { ResidentApolloDriver, type ResidentApolloDriverConfig } from './resident-apollo.driver.js';
 import { SchedulesResolver } from './schedules.resolver.js';
 import { StreamController } from './stream.controller.js';
@@ -31,6 +32,8 @@ export interface GraphqlApiOptions extends Partial<GraphqlLimits> {
   readonly explorer?: boolean;
   /** Whether files, batches and schedules are there, too: needs `BatchModule`. Default: false. */
   readonly batches?: boolean;
+  /** Whether what residency saves is there, too: needs `ResidencyModule`. Default: false. */
+  readonly residency?: boolean;
   /** Largest message over a WebSocket, in bytes. Default: 10 MiB. */
   readonly maxMessageBytes?: number;
 }
@@ -47,6 +50,7 @@ export class GraphqlApiModule {
     introspection,
     explorer = true,
     batches = false,
+    residency = false,
     maxMessageBytes = MAX_MESSAGE_BYTES,
     ...options
   }: GraphqlApiOptions): DynamicModule {
@@ -71,6 +75,7 @@ export class GraphqlApiModule {
         TokenizeResolver,
         DetokenizeResolver,
         ModelsResolver,
+        ...(residency ? [ResidencyResolver] : []),
         ...(batches ? [FilesResolver, BatchesResolver, SchedulesResolver] : []),
       ],
     };

@@ -1,16 +1,82 @@
-import { Args, Field, Int, ObjectType, Query, Resolver, registerEnumType } from '@nestjs/graphql';
+import { UseGuards } from '@nestjs/common';
+import {
+  Args,
+  Field,
+  Float,
+  Int,
+  Mutation,
+  ObjectType,
+  Query,
+  Resolver,
+  registerEnumType,
+} from '@nestjs/graphql';
 import { ModelProvider, type ModelDescription } from '../model/model.provider.js';
+import { AdminGuard } from '../transport/admin.guard.js';
 
 export enum GraphqlModelState {
   idle = 'idle',
   loading = 'loading',
   ready = 'ready',
+  unloading = 'unloading',
+  failed = 'failed',
   draining = 'draining',
   stopped = 'stopped',
-  failed = 'failed',
 }
 
-registerEnumType(GraphqlModelState, { name: 'ModelState' });
+registerEnumType(GraphqlModelState, {
+  name: 'ModelState',
+  valuesMap: {
+    idle: { description: 'Not loaded; the next request loads it.' },
+    unloading: { description: 'Its engine ends; requests that come wait, and load it again.' },
+    failed: { description: 'The last load failed, or its engine died too often in a row.' },
+    draining: { description: 'The server ends.' },
+  },
+});
+
+@ObjectType('LoadProgress', { description: 'What a load does.' })
+export class GraphqlLoadProgress {
+  @Field({ description: 'downloading, loading or warming-up.' })
+  phase!: string;
+
+  @Field(() => String, { nullable: true, description: 'Of a download: the file that is under way.' })
+  file?: string;
+
+  @Field(() => Float, { nullable: true, description: 'Of a download: what is there of all files.' })
+  bytes?: number;
+
+  @Field(() => Float, { nullable: true })
+  totalBytes?: number;
+
+  @Field(() => String, { nullable: true, description: 'That it is loaded on, or tried on.' })
+  device?: string;
+
+  @Field(() => String, { nullable: true })
+  dtype?: string;
+}
+
+@ObjectType('LoadFailure', { description: 'Why a model could not be loaded.' })
+export class GraphqlLoadFailure {
+  @Field({ description: 'Stable: match on it.' })
+  code!: string;
+
+  @Field({ description: 'One clear sentence.' })
+  message!: string;
+}
+
+@ObjectType('PlannedMemory', { description: 'In bytes.' })
+export class GraphqlPlannedMemory {
+  @Field(() => Float)
+  weightsBytes!: number;
+
+  @Field(() => Float, { description: 'Of the largest step.' })
+  activationBytes!: number;
+
+  @Field(() => Float)
+  kvCacheBytes!: number;
+
+  @Field(() => Float, { nullable: true, description: 'What was free on the device, if it tells.' })
+  freeBytes?: number;
+}
 
 @ObjectType('Model', { description: 'A resident model. What is known only after a load is null before it.' })
 export class GraphqlModel {
@@ -35,17 +101,49 @@ export class GraphqlModel {
   })
   loadMs?: number;
 
-  @Field(() => Int, { description: 'Loads since the server started: 1 unless the engine died.' })
+  @Field(() => Int, {
+    description: 'Loads since the server started: 1 unless its engine died, or it was unloaded or reloaded.',
+  })
   loads!: number;
 
-  @Field(() => Int, { description: 'Generations under way or waiting.' })
+  @Field(() => Int, { description: 'Requests under way or waiting.' })
   active!: number;
+
+  @Field(() => GraphqlLoadProgress, { nullable: true, description: 'What the load under way does.' })
+  progress?: GraphqlLoadProgress;
+
+  @Field(() => String, {
+    nullable: true,
+    description: "What the loaded model can't do as well as it should: a sentence.",
+  })
+  degraded?: string;
+
+  @Field(() => GraphqlLoadFailure, { nullable: true, description: 'Why the last load failed.' })
+  error?: GraphqlLoadFailure;
 
   @Field(() => String, { nullable: true })
   device?: string;
 
   @Field(() => String, { nullable: true })
   dtype?: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Of a model from the hub: the commit that was loaded.',
+  })
+  commit?: string;
+
+  @Field(() => String, { nullable: true, description: 'Why this device, and why no other.' })
+  deviceReason?: string;
+
+  @Field(() => String, { nullable: true, description: 'Why these weights, and why no others.' })
+  dtypeReason?: string;
+
+  @Field(() => GraphqlPlannedMemory, { nullable: true, description: 'What was planned before the load.' })
+  memory?: GraphqlPlannedMemory;
+
+  @Field(() => [String], { nullable: true, description: 'What the operator should know of this load.' })
+  warnings?: readonly string[];
 
   @Field(() => Int, { nullable: true, description: 'Most tokens of prompt and completion together.' })
   contextLength?: number;
@@ -84,6 +182,9 @@ export class GraphqlModel {
   batchInvariant?: boolean;
 }
 
+const NAME = { description: 'Name of the model, or one of its other names.' } as const;
+
+/** Models over GraphQL. Who may change their state: see `AdminGuard`. */
 @Resolver(() => GraphqlModel)
 export class ModelsResolver {
   constructor(readonly provider: ModelProvider) {}
@@ -96,6 +197,28 @@ export class ModelsResolver {
   @Query(() => GraphqlModel)
   model(@Args('name') name: string): GraphqlModel {
     return toGraphql(this.provider.describe(name));
+  }
+
+  @Mutation(() => GraphqlModel, { description: 'Answers when the model is loaded.' })
+  @UseGuards(AdminGuard)
+  async loadModel(@Args('name', NAME) name: string): Promise<GraphqlModel> {
+    return toGraphql(await this.provider.load(name));
+  }
+
+  @Mutation(() => GraphqlModel, {
+    description: 'Ends its engine when its requests have ended; the next request loads the model again.',
+  })
+  @UseGuards(AdminGuard)
+  async unloadModel(@Args('name', NAME) name: string): Promise<GraphqlModel> {
+    return toGraphql(await this.provider.unload(name));
+  }
+
+  @Mutation(() => GraphqlModel, {
+    description: 'Loads it anew; the present engine answers until then, and finishes what it has.',
+  })
+  @UseGuards(AdminGuard)
+  async reloadModel(@Args('name', NAME) name: string): Promise<GraphqlModel> {
+    return toGraphql(await this.provider.reload(name));
   }
 }
 

@@ -1,6 +1,6 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import type { EngineState } from '../engine/client/engine-supervisor.js';
+import type { EngineState } from '../engine/client/engine-state.js';
 import { ModelProvider } from '../model/model.provider.js';
 import { RETRY_AFTER_SECONDS } from '../transport/error-envelope.js';
 
@@ -24,7 +24,7 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** 200 when every model takes requests, 503 while one loads, drains, restarts or has failed. */
+  /** 200 when every model takes requests, also if the first of them loads it; 503 while one refuses them or has failed. */
   @Get('ready')
   ready(@Res({ passthrough: true }) response: Response): Readiness {
     const models = Object.fromEntries(this.#models.describeAll().map(({ name, state }) => [name, state]));

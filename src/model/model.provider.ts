@@ -6,9 +6,9 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { EngineSupervisor, type EngineState } from '../engine/client/engine-supervisor.js';
-import type { CallOptions, GenerateOptions } from '../engine/client/engine-process.js';
-import { GenerationStream } from '../engine/client/generation-stream.js';
+import type { EngineSupervisor } from '../engine/client/engine-supervisor.js';
+import type { CallOptions, EngineLog, GenerateOptions } from '../engine/client/engine.js';
+import { GenerationStream, type Outcome } from '../engine/client/generation-stream.js';
 import { collect, type Generation } from '../engine/collect.js';
 import type {
   CallKind,
@@ -25,20 +25,15 @@ import type {
   TokenizeResult,
 } from '../engine/encoder-types.js';
 import { InvalidRequestError, messageOf } from '../engine/errors.js';
-import type { GenerationEvent, GenerationRequest, LoadedModelInfo, Task } from '../engine/types.js';
+import type { GenerationEvent, GenerationRequest, Task } from '../engine/types.js';
+import { createSupervisor } from './create-supervisor.js';
+import { describeModel, type ModelDescription } from './model-description.js';
 import type { ModelModuleOptions, ResidentModelOptions } from './model-options.interface.js';
 import { MODULE_OPTIONS_TOKEN } from './model.module-definition.js';
+import type { ModelUsage } from './model-usage.js';
+import { servedRequest, type ServedListener } from './served-request.js';
 
-/** A resident model as transports show it. What is known only after a load is missing before it. */
-export interface ModelDescription extends Partial<LoadedModelInfo> {
-  readonly name: string;
-  readonly task: Task;
-  readonly state: EngineState;
-  /** Times the model was loaded since the server started: 1 unless its engine died. */
-  readonly loads: number;
-  /** Generations under way or waiting. */
-  readonly active: number;
-}
+export type { ModelDescription };
 
 /** Default of `model`: the first one that does what is asked. */
 export type ForModel<Request> = Request & { readonly model?: string | undefined };
@@ -63,36 +58,37 @@ interface Resident {
 
 /**
  * The one way to the models, in default (singleton) scope: whatever injects it gets the same instance, and with it the
- * same loaded weights. Each model lives in an engine process of its own, loaded once, in `onModuleInit`.
+ * same loaded weights. Each model lives in an engine process of its own, loaded once: at the start, or when it is needed.
  */
 @Injectable()
 export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #log = new Logger(ModelProvider.name);
   readonly #models: ReadonlyMap<string, Resident>;
   readonly #drainMs: number;
+  readonly #servedListeners = new Set<ServedListener>();
   #draining: Promise<void> | undefined;
 
-  constructor(@Inject(MODULE_OPTIONS_TOKEN) { models, hub, drainSeconds, engineEntry }: ModelModuleOptions) {
-    const log = {
-      info: (message: string) => this.#log.log(message),
-      warn: (message: string) => this.#log.warn(message),
-      debug: (message: string) => this.#log.debug(message),
+  constructor(@Inject(MODULE_OPTIONS_TOKEN) options: ModelModuleOptions) {
+    this.#drainMs = options.drainSeconds * 1000;
+    const log: EngineLog = {
+      info: (message) => this.#log.log(message),
+      warn: (message) => this.#log.warn(message),
+      debug: (message) => this.#log.debug(message),
     };
-    this.#drainMs = drainSeconds * 1000;
+    const onServed = (name: string, outcome: Outcome): void => this.#served(name, outcome);
+    const create = createSupervisor(options, log, onServed);
     this.#models = new Map(
-      models.map(({ load, ...spec }) => [
-        spec.name,
-        { options: { load, ...spec }, engine: new EngineSupervisor({ spec, hub, log, engineEntry }) },
-      ]),
+      options.models.map((model) => [model.name, { options: model, engine: create(model) }]),
     );
   }
 
+  /** Loads what is to be loaded at the start. @throws ModelLoadError of a model that the start waits for */
   async onModuleInit(): Promise<void> {
     const awaited: Promise<unknown>[] = [];
     for (const { options, engine } of this.#models.values()) {
-      const load = engine.load();
-      if (options.load === 'await') awaited.push(load);
-      else load.catch((error: unknown) => this.#log.error(messageOf(error)));
+      if (options.load === 'await') awaited.push(engine.load());
+      else if (options.load === 'background')
+        engine.load('refuse').catch((error: unknown) => this.#log.error(messageOf(error)));
     }
     await Promise.all(awaited);
   }
@@ -113,11 +109,7 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
   generate(request: ModelRequest, options: GenerateOptions = {}): AsyncIterableIterator<GenerationEvent> {
     const { model, ...rest } = request;
     try {
-      const resident = this.#find(model, 'text-generation');
-      const { engine } = resident;
-      return this.#comesEarly(resident)
-        ? generateWhenLoaded(engine, rest, options)
-        : engine.generate(rest, options);
+      return this.#find(model, 'text-generation').engine.generate(rest, options);
     } catch (error) {
       if (error instanceof InvalidRequestError) return GenerationStream.failed(error);
       throw error;
@@ -167,26 +159,70 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
   }
 
   /**
-   * Waits while the model loads or its engine restarts.
+   * Waits while the model loads or its engine restarts; loads it if it isn't, as a request does.
    * @throws ResidentError if it can't be loaded, or the server shuts down
    */
   async whenLoaded(name?: string): Promise<void> {
-    await this.#find(name).engine.load();
+    await this.#find(name).engine.demand();
+  }
+
+  /**
+   * Loads the model, unless it is loaded.
+   * @throws ModelLoadError, or InvalidRequestError with code `model_not_found`
+   */
+  async load(name?: string): Promise<ModelDescription> {
+    const { engine } = this.#find(name);
+    await engine.load();
+    return describeModel(engine);
+  }
+
+  /**
+   * Ends the engine of the model when its requests have ended, as long as the configuration allows; the next request loads it again.
+   * @throws InvalidRequestError with code `model_not_found`
+   */
+  async unload(name?: string): Promise<ModelDescription> {
+    const { engine } = this.#find(name);
+    await engine.unload(this.#drainMs);
+    return describeModel(engine);
+  }
+
+  /**
+   * Loads the model anew beside the present engine, which answers until then and finishes what it has.
+   * @throws ModelLoadError; the present engine stays then, unless there was no room for two
+   */
+  async reload(name?: string): Promise<ModelDescription> {
+    const { engine } = this.#find(name);
+    await engine.reload(this.#drainMs);
+    return describeModel(engine);
   }
 
   /** In the order of the configuration. */
   describeAll(): ModelDescription[] {
-    return [...this.#models.values()].map(describe);
+    return [...this.#models.values()].map(({ engine }) => describeModel(engine));
   }
 
   /** @throws InvalidRequestError with code `model_not_found` */
   describe(name?: string): ModelDescription {
-    return describe(this.#find(name));
+    return describeModel(this.#find(name).engine);
   }
 
-  /** Whether every model can take requests now. */
+  /** What each model cost and did, in the order of the configuration. */
+  usage(): ModelUsage[] {
+    return [...this.#models].map(([name, { engine }]) => ({ name, ...engine.usage() }));
+  }
+
+  /**
+   * Tells of every request that is answered whole from now on. The listener is called in between answers: it should be quick.
+   * @returns ends that
+   */
+  onServed(listener: ServedListener): () => void {
+    this.#servedListeners.add(listener);
+    return () => this.#servedListeners.delete(listener);
+  }
+
+  /** Whether every model takes requests now; one that isn't loaded until it is needed does. */
   get ready(): boolean {
-    return this.describeAll().every(({ state }) => state === 'ready');
+    return [...this.#models.values()].every(({ engine }) => engine.takesRequests);
   }
 
   /** Stops taking requests and waits for those in flight, as long as the configuration allows. Can be called twice. */
@@ -197,20 +233,18 @@ export class ModelProvider implements OnModuleInit, BeforeApplicationShutdown, O
     return this.#draining;
   }
 
+  #served(model: string, outcome: Outcome): void {
+    const served = servedRequest(model, outcome);
+    for (const listener of this.#servedListeners) listener(served);
+  }
+
   async #call<Kind extends CallKind>(
     kind: Kind,
     { model, ...request }: ForModel<Calls[Kind]['request']>,
     options: CallOptions = {},
   ): Promise<Calls[Kind]['result']> {
-    const resident = this.#find(model, TASK_OF[kind]);
-    const { engine } = resident;
-    if (this.#comesEarly(resident)) await engine.load();
+    const { engine } = this.#find(model, TASK_OF[kind]);
     return engine.call(kind, request as Calls[Kind]['request'], options);
-  }
-
-  /** Before the application is up: such callers wait for the load instead of being refused. */
-  #comesEarly({ options, engine }: Resident): boolean {
-    return options.load === 'await' && engine.loads === 0 && !this.#draining;
   }
 
   /** @param task that it must do; default: none in particular */
@@ -239,19 +273,4 @@ function wrongTask({ name, task }: ResidentModelOptions, asked: Task): InvalidRe
     `The model '${name}' does ${task}, not ${asked}. GET /v1/models tells what each model does.`,
     { param: 'model' },
   );
-}
-
-function describe({ options, engine }: Resident): ModelDescription {
-  const { name, task } = options;
-  return { name, task, state: engine.state, loads: engine.loads, active: engine.active, ...engine.info };
-}
-
-/** For callers that come before the application is up: they share the load under way, or start it. */
-async function* generateWhenLoaded(
-  engine: EngineSupervisor,
-  request: GenerationRequest,
-  options: GenerateOptions,
-): AsyncGenerator<GenerationEvent> {
-  await engine.load();
-  yield* engine.generate(request, options);
 }

@@ -1,7 +1,11 @@
-import { Controller, Get, Param } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ModelProvider, type ModelDescription } from '../model/model.provider.js';
+import { AdminGuard } from '../transport/admin.guard.js';
 
-/** OpenAI's model list, with what residency adds in `resident`. */
+/** What Express gives for a name that may hold slashes: `owner/name`. */
+type NameParam = string | string[];
+
+/** OpenAI's model list, with what residency adds in `resident`, and what an operator may do about it. */
 @Controller('v1/models')
 export class ModelsController {
   constructor(readonly models: ModelProvider) {}
@@ -11,11 +15,37 @@ export class ModelsController {
     return { object: 'list', data: this.models.describeAll().map(formatModel) };
   }
 
-  /** A name may hold slashes: `owner/name`. */
   @Get('*name')
-  get(@Param('name') name: string | string[]): object {
-    return formatModel(this.models.describe([name].flat().join('/')));
+  get(@Param('name') name: NameParam): object {
+    return formatModel(this.models.describe(nameOf(name)));
   }
+
+  /** Answers when it is loaded. */
+  @Post('*name/load')
+  @HttpCode(200)
+  @UseGuards(AdminGuard)
+  async load(@Param('name') name: NameParam): Promise<object> {
+    return formatModel(await this.models.load(nameOf(name)));
+  }
+
+  @Post('*name/unload')
+  @HttpCode(200)
+  @UseGuards(AdminGuard)
+  async unload(@Param('name') name: NameParam): Promise<object> {
+    return formatModel(await this.models.unload(nameOf(name)));
+  }
+
+  /** Answers when the new load serves. */
+  @Post('*name/reload')
+  @HttpCode(200)
+  @UseGuards(AdminGuard)
+  async reload(@Param('name') name: NameParam): Promise<object> {
+    return formatModel(await this.models.reload(nameOf(name)));
+  }
+}
+
+function nameOf(name: NameParam): string {
+  return [name].flat().join('/');
 }
 
 function formatModel({ name, ...resident }: ModelDescription): object {

@@ -1,3 +1,4 @@
+import { ENGINE_STATES } from '../engine/client/engine-state.js';
 import { z } from 'zod';
 import { DEVICES, DTYPES, TASKS } from '../engine/types.js';
 
@@ -112,20 +113,41 @@ export const chatCompletionChunkSchema = z.strictObject({
   usage: usageSchema.nullable().optional().describe('In the last chunk, if stream_options asks for it.'),
 });
 
-const stateField = z.enum(['idle', 'loading', 'ready', 'draining', 'stopped', 'failed']);
+const stateField = z.enum(ENGINE_STATES);
+
+const progressSchema = z
+  .strictObject({
+    phase: z.enum(['downloading', 'loading', 'warming-up']),
+    file: z.string().optional().describe('Of a download: the file that is under way.'),
+    bytes: z.int().optional().describe('Of a download: what is there of all files.'),
+    totalBytes: z.int().optional(),
+    device: z.enum(DEVICES).optional().describe('That it is loaded on, or tried on.'),
+    dtype: z.enum(DTYPES).optional(),
+  })
+  .describe('What the load under way does.');
 
 /** Loads of different tasks tell different things, hence loose: what is named here has this form. */
 const residentSchema = z
   .looseObject({
     task: z.enum(TASKS),
     state: stateField,
-    loads: z.int().describe('1 unless its engine died.'),
+    loads: z.int().describe('1 unless its engine died, or it was unloaded or reloaded.'),
     active: z.int().describe('Requests under way or waiting.'),
+    progress: progressSchema.optional(),
+    degraded: z
+      .string()
+      .optional()
+      .describe("What the loaded model can't do as well as it should: a sentence."),
+    error: z
+      .strictObject({ code: z.string(), message: z.string() })
+      .optional()
+      .describe('Why the last load failed.'),
     instanceId: z.string().optional(),
     loadedAt: z.string().optional().describe('ISO 8601.'),
     loadMs: z.number().optional(),
     device: z.enum(DEVICES).optional(),
     dtype: z.enum(DTYPES).optional(),
+    commit: z.string().optional().describe('Of a model from the hub: the commit that was loaded.'),
     contextLength: z.int().optional(),
     pid: z.int().optional(),
   })

@@ -43,7 +43,7 @@ const NO_FILE = 'No such file';
 const NO_BATCH = 'No such batch';
 const NO_SCHEDULE = 'No such schedule';
 const NOT_NOW = 'It comes from the configuration, or its last batch is not finished';
-const ADMIN = {
+export const ADMIN = {
   401: 'The key is missing or wrong',
   403: 'Only callers from this machine may, as no key is configured',
 };

@@ -42,6 +42,8 @@ const FAILURES = {
 
 const BINARY: JsonObject = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } };
 
+const TEXT: JsonObject = { 'text/plain': { schema: { type: 'string' } } };
+
 /** The OpenAPI document of the REST API, from the schemas that validate its requests. */
 export function openApiDocument(): JsonObject {
   return {
@@ -122,13 +124,24 @@ function responses(entry: Operation): JsonObject {
     200: {
       description: 'OK',
       headers: headerRefs(['x-request-id', ...headers, 'x-resident-total-ms']),
-      content: { ...(answer === 'binary' ? BINARY : jsonContent(answer)), ...stream },
+      content: { ...contentOf(answer), ...stream },
     },
     ...Object.fromEntries(failures),
     ...(unavailable === undefined
       ? {}
       : { 503: { description: 'Not now', content: jsonContent(unavailable) } }),
   };
+}
+
+function contentOf(answer: Operation['answer']): JsonObject {
+  switch (answer) {
+    case 'binary':
+      return BINARY;
+    case 'text':
+      return TEXT;
+    default:
+      return jsonContent(answer);
+  }
 }
 
 function failuresOf({ failures, request, path }: Operation): Readonly<Record<number, string>> {

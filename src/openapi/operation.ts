@@ -11,7 +11,7 @@ export interface OperationOf<Name extends string> {
   readonly request?: Name;
   readonly form?: Name;
   readonly query?: z.ZodObject;
-  readonly answer: Name | 'binary';
+  readonly answer: Name | 'binary' | 'text';
   /** What an event of the stream holds, where there is one. */
   readonly chunk?: Name;
   /** Answered with 503 as well. */

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { BATCH_OPERATIONS, BATCH_SCHEMAS } from './batch-operations.js';
+import { ADMIN, BATCH_OPERATIONS, BATCH_SCHEMAS } from './batch-operations.js';
 import type { OperationOf } from './operation.js';
 import { classifyAnswerSchema, classifyRequestSchema } from '../encoders/classify.schema.js';
 import { encoderUsageSchema } from '../encoders/encoder-fields.js';
@@ -10,6 +10,7 @@ import {
   tokenizeAnswerSchema,
   tokenizeRequestSchema,
 } from '../encoders/tokenize.schema.js';
+import { residencySchema } from '../residency/residency.schema.js';
 import { chatRequestSchema } from '../openai/chat.schema.js';
 import { completionRequestSchema } from '../openai/completions.schema.js';
 import { embeddingAnswerSchema, embeddingRequestSchema } from '../openai/embeddings.schema.js';
@@ -50,6 +51,7 @@ export const DOCUMENTED_SCHEMAS = {
   ...BATCH_SCHEMAS,
   Model: modelSchema,
   ModelList: modelListSchema,
+  Residency: residencySchema,
   Liveness: livenessSchema,
   Readiness: readinessSchema,
 } as const satisfies Record<string, z.ZodType>;
@@ -116,6 +118,29 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'One resident model (OpenAI)',
     answer: 'Model',
   },
+  onModel('load', 'loadModel', 'Loads it; answers when it is loaded'),
+  onModel(
+    'unload',
+    'unloadModel',
+    'Ends its engine when its requests have ended; the next one loads it again',
+  ),
+  onModel('reload', 'reloadModel', 'Loads it anew beside the present engine, and has it take over'),
+  {
+    method: 'get',
+    path: '/v1/residency',
+    id: 'residency',
+    tag: 'Models',
+    summary: 'What keeping the models resident costs and saves',
+    answer: 'Residency',
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    id: 'metrics',
+    tag: 'Health',
+    summary: 'Metrics in the text format of Prometheus, unless the configuration switches them off',
+    answer: 'text',
+  },
   {
     method: 'get',
     path: '/health/live',
@@ -142,4 +167,21 @@ function encoder(
   bodies: Required<Pick<Operation, 'request' | 'answer'>>,
 ): Operation {
   return { method: 'post', path, id, tag: 'Encoders', summary, ...bodies };
+}
+
+function onModel(what: string, id: string, summary: string): Operation {
+  return {
+    method: 'post',
+    path: `/v1/models/{model}/${what}`,
+    id,
+    tag: 'Models',
+    summary,
+    answer: 'Model',
+    failures: {
+      ...ADMIN,
+      404: 'No such model',
+      500: "It can't be loaded; the code says why",
+      503: 'The server shuts down',
+    },
+  };
 }

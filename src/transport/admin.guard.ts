@@ -1,4 +1,4 @@
-import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Response } from 'express';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -6,7 +6,7 @@ import { BlockList } from 'node:net';
 import { InvalidRequestError } from '../engine/errors.js';
 import { isFromForeignPage } from './same-origin.js';
 
-/** Injection token of what `Authorization: Bearer …` has to say; null: callers from this machine need nothing. */
+/** Injection token of what `Authorization: Bearer …` has to say; null, or no provider: callers from this machine need nothing. */
 export const ADMIN_KEY = Symbol('RESIDENT_ADMIN_KEY');
 
 /** What proxies add: whoever asks through one is not on this machine. */
@@ -17,7 +17,7 @@ const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip'] as const;
 export class AdminGuard implements CanActivate {
   readonly #key: string | null;
 
-  constructor(@Inject(ADMIN_KEY) key: string | null) {
+  constructor(@Optional() @Inject(ADMIN_KEY) key: string | null = null) {
     this.#key = key;
   }
 

@@ -6,7 +6,7 @@ import {
   type ExceptionFilter,
 } from '@nestjs/common';
 import type { Response } from 'express';
-import { GraphQLError } from 'graphql';
+import type { GraphQLError } from 'graphql';
 import { allowedMethods } from './allowed-methods.js';
 import { requestIdOf } from './answer-headers.js';
 import { RETRY_AFTER_SECONDS, type ErrorAnswer } from './error-envelope.js';
@@ -15,12 +15,8 @@ import { reportFailure } from './report-failure.js';
 /** One filter for every door: OpenAI's envelope on REST, the same code in `extensions` on GraphQL. */
 @Catch()
 export class ResidentExceptionFilter implements ExceptionFilter {
-  catch(exception: unknown, host: ArgumentsHost): GraphQLError | undefined {
-    if (host.getType<'http' | 'graphql'>() === 'graphql') {
-      // parent, arguments, context, info: those of a resolver
-      const context = host.getArgByIndex<{ readonly requestId?: string | undefined } | undefined>(2);
-      return toGraphQlError(exception, reportFailure(exception, context?.requestId));
-    }
+  catch(exception: unknown, host: ArgumentsHost): Promise<GraphQLError> | undefined {
+    if (host.getType<'http' | 'graphql'>() === 'graphql') return asGraphQlError(exception, host);
     const response = host.switchToHttp().getResponse<Response>();
     const failure = exception instanceof NotFoundException ? withAllow(exception, response) : exception;
     sendError(response, reportFailure(failure, requestIdOf(response)));
@@ -28,17 +24,13 @@ export class ResidentExceptionFilter implements ExceptionFilter {
   }
 }
 
-/** Also for what the filter doesn't see: the iterator of a subscription. */
-export function toGraphQlError(
-  exception: unknown,
-  { error }: ErrorAnswer = reportFailure(exception),
-): GraphQLError {
-  // what GraphQL itself found wrong has its own code already
-  if (exception instanceof GraphQLError) return exception;
-  const { message, code, param } = error;
-  return new GraphQLError(message, {
-    extensions: { code, ...(param === null ? {} : { param: camelCase(param) }) },
-  });
+/** GraphQL is imported where there is GraphQL: whoever serves REST alone need not wait for it. */
+async function asGraphQlError(exception: unknown, host: ArgumentsHost): Promise<GraphQLError> {
+  // parent, arguments, context, info: those of a resolver
+  const context = host.getArgByIndex<{ readonly requestId?: string | undefined } | undefined>(2);
+  const answer = reportFailure(exception, context?.requestId);
+  const { toGraphQlError } = await import('./graphql-error.js');
+  return toGraphQlError(exception, answer);
 }
 
 /** Nest says "not found" also of a path that another method is served on: then the answer names the methods. */
@@ -58,9 +50,4 @@ function sendError(response: Response, { status, error }: ErrorAnswer): void {
   if (status === 507) response.setHeader('x-should-retry', 'false');
   response.removeHeader('Content-Type'); // of a stream that did not begin
   response.status(status).json({ error });
-}
-
-/** `max_tokens` is `maxTokens` in the schema of the GraphQL API. */
-function camelCase(param: string): string {
-  return param.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -47,11 +47,10 @@ describe('GET /openapi.json', () => {
 
   it('has every path of the server, and each is there', async () => {
     // those of batches need tables: files.test.ts
-    for (const { method, path } of OPERATIONS.filter(({ tag }) => !BATCH_TAGS.has(tag))) {
+    for (const { method, path, request } of OPERATIONS.filter(({ tag }) => !BATCH_TAGS.has(tag))) {
       const url = fake.url + path.replace('{model}', 'tales');
-      const answer = await (method === 'get' ? get(url) : post(url, {}));
-      const { status } = answer;
-      expect({ path, status }).toEqual({ path, status: method === 'get' ? 200 : 400 });
+      const { status } = await (method === 'get' ? fetch(url) : post(url, {}));
+      expect({ path, status }).toEqual({ path, status: request === undefined ? 200 : 400 });
     }
   });
 });

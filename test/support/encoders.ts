@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { writeBertFolder } from '../../bench/encoders/bert-files.js';
 import type { BertShape } from '../../bench/encoders/bert-graph.js';
-import { ModelProvider, type ModelSpec } from '../../src/index.js';
+import { ModelProvider, type HubOptions, type ModelSpec } from '../../src/index.js';
 
 /** Small enough to be written and loaded in no time. */
 export const TINY: BertShape = {
@@ -61,7 +61,7 @@ export class EncoderFolders {
 /** The provider over real engine processes, loaded, without Nest around it. */
 export async function provide(
   models: readonly (Pick<ModelSpec, 'name' | 'source' | 'task'> & Partial<ModelSpec>)[],
-  hub = { endpoint: 'http://127.0.0.1:9', cacheDir: join(tmpdir(), 'resident-no-cache') },
+  hub: HubOptions = { endpoint: 'http://127.0.0.1:9', cacheDir: join(tmpdir(), 'resident-no-cache') },
 ): Promise<ModelProvider> {
   const provider = new ModelProvider({
     models: models.map((spec) => ({ device: 'cpu', dtype: 'auto', load: 'await', ...spec })),

@@ -4,9 +4,11 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import {
   EncodersModule,
   HealthModule,
+  MetricsModule,
   ModelProvider,
   OpenAiModule,
   OpenApiModule,
+  ResidencyModule,
   TransportModule,
   type CallOptions,
   type ClassificationRequest,
@@ -22,7 +24,7 @@ import {
   type TokenizeResult,
 } from '../../src/index.js';
 import { jsonBodyOptions } from '../../src/transport/check-body.js';
-import { FakeModels, INSTANCE } from './fake-models.js';
+import { FakeModels, INSTANCE, PRICES } from './fake-models.js';
 
 const FACTS = { instanceId: INSTANCE, timing: { queueMs: 1.25, inferenceMs: 20 } };
 
@@ -119,6 +121,8 @@ export async function startRestOverFake(
       OpenAiModule,
       EncodersModule,
       OpenApiModule,
+      ResidencyModule.forRoot(PRICES),
+      MetricsModule,
       ...modules,
     ],
   }).compile();

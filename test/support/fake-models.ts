@@ -5,14 +5,31 @@ import {
   collect,
   InvalidRequestError,
   ModelProvider,
+  type ResidentError,
   TransportModule,
   type Generation,
   type GenerationEvent,
   type ModelDescription,
   type ModelRequest,
+  type ModelUsage,
+  type ServedListener,
+  type ServedRequest,
 } from '../../src/index.js';
 
 export const INSTANCE = '00000000-0000-4000-8000-000000000001';
+
+/** Of a GB-hour and a CPU-hour: 10 CPU seconds cost as much as 1 GB for a minute. */
+export const PRICES = { gbHourPrice: 0.006, cpuHourPrice: 0.036, currency: 'EUR' } as const;
+
+/** A load, and nothing else so far. */
+export const USED = {
+  loads: 1,
+  loadMs: 400,
+  loadCpuMs: 600,
+  restarts: 0,
+  requests: 0,
+  residentSeconds: 0,
+} as const;
 
 type Script = (request: ModelRequest, signal: AbortSignal | undefined) => AsyncIterable<GenerationEvent>;
 
@@ -22,6 +39,9 @@ export class FakeModels {
   readonly priorities: (string | undefined)[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
   state: ModelDescription['state'] = 'ready';
+  /** What `usage()` says beside name and state. */
+  used: Omit<ModelUsage, 'name' | 'state'> = USED;
+  readonly #servedListeners = new Set<ServedListener>();
   script: Script = () => {
     throw new Error('the test has no script for generate()');
   };
@@ -55,8 +75,34 @@ export class FakeModels {
     return collect(this.generate(request, options));
   }
 
+  /** What a load tells beside its result. */
+  news: Partial<ModelDescription> = {};
+  /** What operators ordered: `load tales`. */
+  readonly orders: string[] = [];
+  /** Thrown by `load()` and `reload()`. */
+  loadError: ResidentError | undefined;
+
+  load(name: string): Promise<ModelDescription> {
+    return this.#order('load', name, 'ready');
+  }
+
+  unload(name: string): Promise<ModelDescription> {
+    return this.#order('unload', name, 'idle');
+  }
+
+  reload(name: string): Promise<ModelDescription> {
+    return this.#order('reload', name, 'ready');
+  }
+
+  async #order(what: string, name: string, state: ModelDescription['state']): Promise<ModelDescription> {
+    const model = this.describe(name);
+    if (this.loadError) throw this.loadError;
+    this.orders.push(`${what} ${model.name}`);
+    return { ...model, state };
+  }
+
   describe(name = 'tales'): ModelDescription {
-    if (name === 'tales' || name === 'owner/name') return description(name, this.state);
+    if (name === 'tales' || name === 'owner/name') return { ...description(name, this.state), ...this.news };
     throw new InvalidRequestError('model_not_found', `The model '${name}' does not exist.`, {
       param: 'model',
     });
@@ -64,6 +110,29 @@ export class FakeModels {
 
   describeAll(): ModelDescription[] {
     return [this.describe()];
+  }
+
+  usage(): ModelUsage[] {
+    return [{ name: 'tales', state: this.state, ...this.used }];
+  }
+
+  onServed(listener: ServedListener): () => void {
+    this.#servedListeners.add(listener);
+    return () => this.#servedListeners.delete(listener);
+  }
+
+  /** As if a request had been answered whole. */
+  serve(served: Partial<ServedRequest> = {}): void {
+    const { requests, ...used } = this.used;
+    this.used = { ...used, requests: requests + 1 };
+    const whole = { model: 'tales', kind: 'generate', finishReason: 'stop' } as const;
+    for (const listener of this.#servedListeners)
+      listener({ ...whole, promptTokens: 3, completionTokens: 5, ...served });
+  }
+
+  /** How many are told of requests. */
+  get servedListeners(): number {
+    return this.#servedListeners.size;
   }
 
   async drain(): Promise<void> {}

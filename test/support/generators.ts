@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { loadModel, type LoadedModel } from '../../src/engine/loading/load-model.js';
 import type { LoadReport } from '../../src/engine/protocol.js';
+import type { LoadContext } from '../../src/engine/types.js';
 import type { GenerationRequest, ModelSpec, Priority, TokenLogprobs, Usage } from '../../src/index.js';
 
 /** A request as it comes to a generator, and when. */
@@ -34,12 +35,16 @@ export class TestGenerator {
     this.report = report;
   }
 
-  static async load(spec: Pick<ModelSpec, 'source'> & Partial<ModelSpec>): Promise<TestGenerator> {
+  /** @param context who is told how it goes; default: nobody */
+  static async load(
+    spec: Pick<ModelSpec, 'source'> & Partial<ModelSpec>,
+    context?: LoadContext,
+  ): Promise<TestGenerator> {
     const cacheDir = mkdtempSync(join(tmpdir(), 'resident-graphs-'));
     try {
       const defaults = { name: 'model', task: 'text-generation', device: 'cpu', dtype: 'auto' } as const;
       return new TestGenerator(
-        await loadModel({ ...defaults, ...spec }, { endpoint: 'http://localhost', cacheDir }),
+        await loadModel({ ...defaults, ...spec }, { endpoint: 'http://localhost', cacheDir }, context),
       );
     } finally {
       rmSync(cacheDir, { recursive: true, force: true });

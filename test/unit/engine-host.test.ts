@@ -39,6 +39,7 @@ const loadScripted: LoadModel = () =>
   Promise.resolve({
     report: REPORT,
     calls: { answer },
+    dispose: () => Promise.resolve(),
     generator: new TextGenerator({
       instanceId: REPORT.instanceId,
       model: new ScriptedModel(),
@@ -89,6 +90,31 @@ describe('EngineHost', () => {
     await host.receive(LOAD);
     expect(loadModel.mock.calls).toEqual([[LOAD.spec, LOAD.hub, expect.objectContaining({ avoid: [] })]]);
     expect(sent).toEqual([{ type: 'loaded', report: REPORT }]);
+  });
+
+  it('tells how a load goes, and what ails the model later', async () => {
+    const { host, sent } = hostOf((spec, hub, context) => {
+      context.onProgress({ phase: 'warming-up' });
+      context.onCondition('It is slow.');
+      return loadScripted(spec, hub, context);
+    });
+    await host.receive(LOAD);
+    expect(sent.slice(0, 2)).toEqual([
+      { type: 'progress', progress: { phase: 'warming-up' } },
+      { type: 'condition', degraded: 'It is slow.' },
+    ]);
+  });
+
+  it('tells what its process takes up, loaded or not', async () => {
+    const { host, sent } = hostOf();
+    await host.receive({ type: 'stats' });
+    await new Promise((resolve) => setTimeout(resolve, 60)); // the loop is looked at every 20 ms
+    await host.receive({ type: 'stats' });
+    const rss = expect.any(Number) as number;
+    expect(sent).toEqual([
+      { type: 'stats', stats: { rss } },
+      { type: 'stats', stats: { rss, eventLoopDelayP99Ms: expect.any(Number) as number } },
+    ]);
   });
 
   it('reports a load that failed, and goes on', async () => {

@@ -1,128 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EngineSupervisor, type Engine } from '../../src/engine/client/engine-supervisor.js';
-import type { CallOptions } from '../../src/engine/client/engine-process.js';
-import { Flight } from '../../src/engine/client/flight.js';
-import { GenerationStream } from '../../src/engine/client/generation-stream.js';
-import type { EngineCall } from '../../src/engine/encoder-types.js';
-import { EngineDeadError, ModelLoadError } from '../../src/engine/errors.js';
+import type { CallOptions } from '../../src/engine/client/engine.js';
+import type { EngineSupervisor } from '../../src/engine/client/engine-supervisor.js';
 import { collect } from '../../src/engine/collect.js';
-import type { CallAnswer } from '../../src/engine/protocol.js';
-import type { GenerationRequest, LoadedModelInfo, ModelSpec } from '../../src/engine/types.js';
+import { EngineDeadError } from '../../src/engine/errors.js';
+import type { GenerationRequest } from '../../src/engine/types.js';
+import { SPEC, settle, supervise, type FakeEngine } from './helpers/fake-engine.js';
 
-const SPEC: ModelSpec = {
-  name: 'm',
-  source: './m',
-  task: 'text-generation',
-  device: 'auto',
-  dtype: 'auto',
-  maxQueue: 3,
-};
 const MAX_QUEUE = 3;
 const REQUEST: GenerationRequest = { prompt: { kind: 'text', text: 'a' } };
 
-/** `Promise.withResolvers` comes with Node 22. */
-function withResolvers<T>() {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
-
-/** A process whose load, generations and end the test decides. */
-class FakeEngine implements Engine {
-  finished = 0;
-  killed = false;
-  readonly loading = withResolvers<LoadedModelInfo>();
-  readonly end = withResolvers<string>();
-  readonly exited = this.end.promise;
-  readonly streams: GenerationStream[] = [];
-  readonly load = vi.fn<() => Promise<LoadedModelInfo>>(() => this.loading.promise);
-
-  loaded(instanceId = 'x'): void {
-    this.loading.resolve({
-      instanceId,
-      loadedAt: '',
-      loadMs: 1,
-      device: 'cpu',
-      dtype: 'q8',
-      contextLength: 8,
-      kvCache: 'inplace',
-      kvCacheTokens: 64,
-      batchInvariant: true,
-      pid: 1,
-    });
-  }
-
-  generate(_request: GenerationRequest, _options: object, onSettled: () => void): GenerationStream {
-    const stream = new GenerationStream({ onCancel: () => undefined, onSettled });
-    this.streams.push(stream);
-    return stream;
-  }
-
-  readonly calls: GenerationStream<CallAnswer>[] = [];
-
-  call(_call: EngineCall, { signal }: CallOptions, onSettled: () => void): GenerationStream<CallAnswer> {
-    const stream = new GenerationStream<CallAnswer>({ signal, onCancel: () => undefined, onSettled });
-    this.calls.push(stream);
-    return stream;
-  }
-
-  readonly taken: Flight[] = [];
-  retriable: Flight[] = [];
-
-  take(flight: Flight): void {
-    this.taken.push(flight);
-  }
-
-  takeRetriable(): Flight[] {
-    return this.retriable.splice(0);
-  }
-
-  failAll(error: EngineDeadError): void {
-    for (const stream of this.streams.splice(0)) stream.fail(error);
-  }
-
-  die(how = 'was ended by SIGKILL'): void {
-    this.failAll(new EngineDeadError(how));
-    this.end.resolve(how);
-  }
-
-  async stop(): Promise<void> {
-    this.die('ended with code 0');
-  }
-
-  kill(): void {
-    this.killed = true;
-    this.loading.reject(new ModelLoadError('model_load_failed', 'killed'));
-    this.die();
-  }
-}
-
 let engines: FakeEngine[];
+let engine: (i: number) => FakeEngine;
 let supervisor: EngineSupervisor;
-const engine = (i: number): FakeEngine => {
-  const found = engines[i];
-  if (!found) throw new Error(`there is no engine ${i}`);
-  return found;
-};
-const settle = () => vi.advanceTimersByTimeAsync(0);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  engines = [];
-  supervisor = new EngineSupervisor({
-    spec: SPEC,
-    hub: { endpoint: 'http://localhost', cacheDir: '/tmp' },
-    log: { info: () => undefined, warn: () => undefined, debug: () => undefined },
-    createProcess: () => {
-      const made = new FakeEngine();
-      engines.push(made);
-      return made;
-    },
-  });
+  ({ supervisor, engines, engine } = supervise({ spec: { ...SPEC, maxQueue: MAX_QUEUE } }));
 });
 afterEach(() => vi.useRealTimers());
 
@@ -155,18 +48,18 @@ describe('loading', () => {
 
   it('that fails is told with the name of the model, and can be tried again', async () => {
     const load = supervisor.load();
-    engine(0).loading.reject(new ModelLoadError('model_load_failed', 'no such folder'));
+    engine(0).failLoad('source_not_found');
     await expect(load).rejects.toThrow("Model 'm': no such folder");
     expect(supervisor.state).toBe('failed');
-    await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject({ code: 'engine_failed' });
+    await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject({ code: 'source_not_found' });
     const again = supervisor.load();
     engine(1).loaded();
     await again;
     expect(supervisor.state).toBe('ready');
   });
 
-  it('refuses requests until it is done', async () => {
-    const load = supervisor.load();
+  it('in the background refuses requests until it is done', async () => {
+    const load = supervisor.load('refuse');
     await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject({ code: 'model_loading' });
     engine(0).loaded();
     await load;
@@ -186,7 +79,7 @@ describe('a call', () => {
     await ready();
     const asked = ask();
     expect(supervisor.active).toBe(1);
-    engine(0).calls[0]?.push({ type: 'result', result });
+    engine(0).flights[0]?.stream.push({ type: 'result', result });
     const { kind: _, ...answer } = result;
     expect(await asked).toEqual(answer);
     expect(supervisor.active).toBe(0);
@@ -195,7 +88,7 @@ describe('a call', () => {
   it('fails as the engine does', async () => {
     await ready();
     const asked = ask();
-    engine(0).calls[0]?.fail(new EngineDeadError('gone'));
+    engine(0).flights[0]?.stream.fail(new EngineDeadError('gone'));
     await expect(asked).rejects.toMatchObject({ code: 'engine_restarted' });
     expect(supervisor.active).toBe(0);
   });
@@ -210,18 +103,20 @@ describe('a call', () => {
   });
 
   it('is refused while the model loads and when the queue is full', async () => {
+    const load = supervisor.load('refuse');
     await expect(ask()).rejects.toMatchObject({ code: 'model_loading' });
-    await ready();
+    engine(0).loaded();
+    await load;
     for (let i = 0; i < MAX_QUEUE; i++) ask().catch(() => undefined);
     await expect(ask()).rejects.toMatchObject({ code: 'queue_full' });
-    expect(engine(0).calls).toHaveLength(MAX_QUEUE);
+    expect(engine(0).flights).toHaveLength(MAX_QUEUE);
   });
 });
 
 describe('an engine that dies', () => {
   it('is restarted at once, with another instance; its requests fail', async () => {
     await ready();
-    const generation = collect(supervisor.generate(REQUEST));
+    const generation = collect(supervisor.generate(REQUEST, { retry: false }));
     generation.catch(() => undefined);
     engine(0).die();
     await settle();
@@ -235,28 +130,21 @@ describe('an engine that dies', () => {
 
   it('hands what was not answered to the next one, and fails it if there is none', async () => {
     await ready();
-    const flight = () =>
-      new Flight(
-        { request: REQUEST, priority: 'interactive', client: '', stream: true },
-        undefined,
-        () => undefined,
-      );
-    const first = flight();
-    engine(0).retriable = [first];
+    const first = collect(supervisor.generate(REQUEST));
     engine(0).die();
     await settle();
     engine(1).loaded();
     await settle();
-    expect(engine(1).taken).toEqual([first]);
+    expect(engine(1).flights).toHaveLength(1);
+    engine(1).finish();
+    expect((await first).text).toBe('b');
 
-    const second = flight();
-    const failing = collect(second.stream);
-    failing.catch(() => undefined);
-    engine(1).retriable = [second];
+    const second = collect(supervisor.generate(REQUEST));
+    second.catch(() => undefined);
     engine(1).die();
     await settle();
     await supervisor.stop();
-    await expect(failing).rejects.toMatchObject({ code: 'server_draining' });
+    await expect(second).rejects.toMatchObject({ code: 'server_draining' });
   });
 
   it('again and again without finishing anything is waited for longer, then given up', async () => {
@@ -291,7 +179,7 @@ describe('an engine that dies', () => {
     await ready();
     engine(0).die();
     await settle();
-    engine(1).loading.reject(new ModelLoadError('model_load_failed', 'died'));
+    engine(1).failLoad('model_load_failed');
     await vi.advanceTimersByTimeAsync(250);
     engine(2).loaded();
     await settle();
@@ -308,14 +196,6 @@ describe('an engine that dies', () => {
 });
 
 describe('the queue', () => {
-  const push = (stream: GenerationStream | undefined) =>
-    stream?.push({
-      type: 'finish',
-      finishReason: 'stop',
-      text: '',
-      usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 },
-    });
-
   it('refuses one more than it holds, of each priority, until one has ended', async () => {
     await ready();
     const all = Array.from({ length: MAX_QUEUE }, () => collect(supervisor.generate(REQUEST)));
@@ -324,11 +204,11 @@ describe('the queue', () => {
     const background = collect(supervisor.generate(REQUEST, { priority: 'background' }));
     expect(supervisor.active).toBe(MAX_QUEUE + 1);
 
-    push(engine(0).streams[0]);
+    engine(0).finish();
     await all[0];
     const next = collect(supervisor.generate(REQUEST));
     await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject(refused);
-    for (const stream of engine(0).streams) push(stream);
+    while (engine(0).flights.length > 0) engine(0).finish();
     await Promise.all([...all, background, next]);
     expect(supervisor.active).toBe(0);
   });
@@ -344,12 +224,7 @@ describe('the end', () => {
     await expect(collect(supervisor.generate(REQUEST))).rejects.toMatchObject({ code: 'server_draining' });
     await settle();
     expect(drained).toBe(false);
-    engine(0).streams[0]?.push({
-      type: 'finish',
-      finishReason: 'stop',
-      text: 'b',
-      usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 },
-    });
+    engine(0).finish();
     await draining;
     expect((await generation).text).toBe('b');
     expect(vi.getTimerCount()).toBe(0);

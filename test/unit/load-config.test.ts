@@ -14,13 +14,10 @@ const MODEL_DEFAULTS = {
   dtype: 'auto',
   kvCache: 'auto',
   prefixCache: true,
-  maxRows: 32,
   backgroundRows: 1,
-  prefillChunk: 128,
-  backgroundChunk: 8,
   backgroundPassMs: 20,
-  stepTokens: 256,
   load: 'await',
+  keepAlive: 'always',
 } as const;
 
 type Environment = Readonly<Record<string, string>>;
@@ -37,6 +34,40 @@ function load(yaml: string, env: Environment = {}): LoadedConfig {
 function complaint(yaml: string, env: Environment = {}): string {
   return thrown(ConfigError, () => load(yaml, env)).message;
 }
+
+describe('what the environment says of the hub', () => {
+  it('lays the endpoint and the switch over the file', () => {
+    const yaml = 'hub: { endpoint: "https://mirror.example", offline: false }';
+    expect(load(yaml, { HF_ENDPOINT: 'https://other.example', HF_HUB_OFFLINE: '1' }).hub).toMatchObject({
+      endpoint: 'https://other.example',
+      offline: true,
+    });
+    expect(load(yaml, { HF_HUB_OFFLINE: '0' }).hub).toMatchObject({
+      endpoint: 'https://mirror.example',
+      offline: false,
+    });
+    expect(complaint('', { HF_ENDPOINT: 'mirror.example' })).toContain(
+      'hub.endpoint (from HF_ENDPOINT=mirror.example)',
+    );
+  });
+
+  it('holds the token, which a file may not', () => {
+    expect(load('', { HF_TOKEN: ' hf_a\n', HF_ACCESS_TOKEN: 'hf_b' }).hub.token).toBe('hf_a');
+    expect(load('', { HF_TOKEN: ' ', HF_ACCESS_TOKEN: 'hf_b' }).hub.token).toBe('hf_b');
+    expect(load('').hub).not.toHaveProperty('token');
+    expect(complaint('hub: { token: hf_a }')).toContain('unknown key hub.token');
+  });
+
+  it('shows no token that is none', () => {
+    const message = complaint('', { HF_TOKEN: 'two words' });
+    expect(message).toContain('HF_TOKEN is no token');
+    expect(message).not.toContain('words');
+  });
+
+  it('keeps the cache out of the program folder', () => {
+    expect(loadConfig({}).hub.cacheDir).not.toContain('node_modules');
+  });
+});
 
 describe('the defaults', () => {
   it('serve the embedded models on this machine only', () => {
@@ -68,6 +99,16 @@ describe('the defaults', () => {
 
   it.runIf(process.platform === 'linux')('keep downloads below the home folder if nothing says where', () => {
     expect(loadConfig({}).hub.cacheDir).toBe(join(homedir(), '.cache', 'resident'));
+  });
+
+  it.each([
+    ['always', 'always'],
+    ['30s', 30_000],
+    ['10m', 600_000],
+    ['576h', 2_073_600_000],
+  ])('keepAlive %s is %s', (text, value) => {
+    const [model] = load(`models: [{ name: a, source: b, load: lazy, keepAlive: ${text} }]`).models;
+    expect(model).toMatchObject({ load: 'lazy', keepAlive: value });
   });
 
   it('fill in what a model leaves open', () => {
@@ -175,6 +216,7 @@ describe('a mistake in the file', () => {
       'models: [{ name: a, source: b }, { name: c, source: d, aliases: [a] }]',
       'models: has two models of one name',
     ],
+    ['models: [{ name: a, source: b, load: later }]', 'models[0].load:'],
     ['hub: { endpoint: huggingface.co }', 'hub.endpoint:'],
     ['hub: { endpoint: "ftp://example.com" }', 'hub.endpoint:'],
     ['graphql: { introspection: sometimes }', 'graphql.introspection:'],
@@ -184,6 +226,12 @@ describe('a mistake in the file', () => {
     ['batch: { inbox: "" }', 'batch.inbox:'],
   ])('is named by its key: %s', (yaml, expected) => {
     expect(complaint(yaml)).toContain(expected);
+  });
+
+  it.each(['never', '30', '0s', '1.5h', '-1m', '577h', '10 m'])('is a keepAlive of %s', (keepAlive) => {
+    expect(complaint(`models: [{ name: a, source: b, keepAlive: ${keepAlive} }]`)).toContain(
+      "models[0].keepAlive: must be 'always' or a time like 30s, 10m or 2h, at most 576h",
+    );
   });
 
   it('is named with the file it is in', () => {

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { ModelLoadError } from '../../src/engine/errors.js';
 import {
   checkModelFolder,
-  dtypesInFolder,
   explainUnloadableOnnx,
   onnxFile,
+  weightsInFolder,
 } from '../../src/engine/loading/model-folder.js';
 import { DTYPES, type ConcreteDtype } from '../../src/engine/types.js';
 import { TALES } from '../support/models.js';
@@ -31,17 +31,30 @@ function without(name: keyof typeof COMPLETE): Record<string, string> {
   return Object.fromEntries(Object.entries(COMPLETE).filter(([file]) => file !== name));
 }
 
-describe('dtypesInFolder', () => {
+describe('weightsInFolder', () => {
   it('finds exactly the dtypes that have a file', () => {
     const folder = temporaryFolder();
     fc.assert(
       fc.property(fc.subarray(dtypes), (present) => {
         rmSync(join(folder, 'onnx'), { recursive: true, force: true });
         writeFiles(folder, Object.fromEntries(present.map((dtype) => [onnxFile(dtype), ''])));
-        expect(new Set(dtypesInFolder(folder))).toEqual(new Set(present));
+        expect(new Set(weightsInFolder(folder).keys())).toEqual(new Set(present));
       }),
       { numRuns: 30 },
     );
+  });
+
+  it('counts the bytes of a dtype with its external data, and of no other', () => {
+    const folder = temporaryFolder({
+      'onnx/model.onnx': '12345',
+      'onnx/model.onnx_data': '1234567890',
+      'onnx/model.onnx_data_1': '123',
+      'onnx/model_q4.onnx': '1',
+      'onnx/model_q4.onnx.data': '12',
+      'onnx/model_q4f16.onnx': '1234',
+      'onnx/model_fp16.onnx_data': 'of a graph that is not there',
+    });
+    expect(weightsInFolder(folder)).toEqual(new Map([['fp32', 18], ['q4', 3], ['q4f16', 4]])); // prettier-ignore
   });
 
   it.each([

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ModelLoadError } from '../../src/engine/errors.js';
-import { parseModelSource } from '../../src/engine/loading/model-source.js';
+import { parseHubId, parseModelSource } from '../../src/engine/loading/model-source.js';
 import { temporaryFolder } from './helpers/temporary-folder.js';
 
 describe('parseModelSource', () => {
@@ -48,6 +48,7 @@ describe('parseModelSource', () => {
     'owner/name@',
     'https://huggingface.co/owner/name',
     'owner/na me',
+    'owner/name@../../other',
   ])('refuses %s, which is neither, and says what to write', (source) => {
     expect(() => parseModelSource(source)).toThrow(ModelLoadError);
     expect(() => parseModelSource(source)).toThrow(/There is no folder .*owner\/name/);
@@ -56,5 +57,11 @@ describe('parseModelSource', () => {
   it('refuses a file: the source is the folder it is in', () => {
     const folder = temporaryFolder({ 'model.onnx': 'x' });
     expect(() => parseModelSource(`${folder}/model.onnx`)).toThrow(/is a file; .*config\.json/);
+  });
+
+  it('takes no name that climbs out of the cache', () => {
+    expect(parseHubId('owner/..')).toBeUndefined();
+    expect(parseHubId('owner/name@..')).toBeUndefined();
+    expect(parseHubId('owner/..name')).toEqual({ id: 'owner/..name', revision: 'main' });
   });
 });

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from '../usage-error.js';
 
 export const USAGE = `usage: npm run batch -- COMMAND
 
@@ -22,9 +23,6 @@ export type BatchCommand =
       readonly endpoint: string | undefined;
       readonly output: string | undefined;
     };
-
-/** What was typed makes no sense: the message says what does. */
-export class UsageError extends Error {}
 
 const MOST_LISTED = 1000;
 const HINT = 'npm run batch -- --help tells the commands.';

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Batch, Delivery } from '../../batch/batch-types.js';
 import type { FilesService } from '../../batch/files.service.js';
-import { UsageError } from './arguments.js';
+import { UsageError } from '../usage-error.js';
 
 /** Where the results of a file go that doesn't come from the inbox. */
 export function deliveryTo(output: string): Delivery {

@@ -8,34 +8,13 @@ import {
   fromWireError,
   type ResidentError,
 } from '../errors.js';
-import type { EngineCall } from '../encoder-types.js';
-import type { CallAnswer, FromEngine, LoadReport, ToEngine } from '../protocol.js';
-import type { GenerationRequest, HubOptions, LoadedModelInfo, ModelSpec, Priority } from '../types.js';
-import { Flight, type FlightEvent } from './flight.js';
-import type { GenerationStream } from './generation-stream.js';
+import type { EngineStats, FromEngine, LoadReport, ToEngine } from '../protocol.js';
+import type { HubOptions, LoadContext, LoadedModelInfo, ModelSpec } from '../types.js';
+import type { Engine } from './engine.js';
+import type { Flight, FlightEvent } from './flight.js';
+import { pause } from '../pause.js';
 import { LineTail } from './line-tail.js';
 import { Watchdog } from './watchdog.js';
-
-export interface GenerateOptions {
-  /** Aborting frees the work within one step. */
-  readonly signal?: AbortSignal | undefined;
-  readonly priority?: Priority | undefined;
-  /** Whoever sent it: clients of one priority share the model evenly. Default: all are one client. */
-  readonly client?: string | undefined;
-  /**
-   * false: no `token` events, the whole text comes with `finish`. That saves a message per token, and the wake-up of this
-   * process, which on a machine with few cores takes its time from the model. Default: true.
-   */
-  readonly stream?: boolean | undefined;
-  /**
-   * false: fails with `engine_restarted` if the engine dies, instead of being begun anew by itself. For callers that find out
-   * which of their requests ended it. Default: true.
-   */
-  readonly retry?: boolean | undefined;
-}
-
-/** What every request may say besides what is asked. */
-export type CallOptions = Omit<GenerateOptions, 'stream'>;
 
 export interface EngineProcessOptions {
   /** A line the process wrote to stdout or stderr. */
@@ -51,13 +30,17 @@ export interface EngineProcessOptions {
 const STEP_LIMIT_MS = 120_000;
 /** How long a process may take to end by itself before it is killed, in milliseconds. */
 const EXIT_GRACE_MS = 2000;
+/** How long what it wrote is waited for after its end, in milliseconds: a child of its own may keep the pipe open. */
+const LAST_WORDS_MS = 500;
 
-/**
- * One engine process, from its start to its end: loads one model once, then generates. It isn't restarted here; that is
- * the supervisor's part.
- */
-export class EngineProcess {
-  /** Settles when the process has ended, never rejects. The text says how it ended. */
+interface LoadUnderWay {
+  resolve(report: LoadReport): void;
+  reject(error: Error): void;
+  readonly context: LoadContext;
+}
+
+/** An engine in a process of its own, started at once. */
+export class EngineProcess implements Engine {
   readonly exited: Promise<string>;
   readonly #child: ChildProcess;
   readonly #flights = new Map<number, Flight<FlightEvent>>();
@@ -70,7 +53,8 @@ export class EngineProcess {
   #lastId = 0;
   #finished = 0;
   #alive = true;
-  #onLoad: { resolve: (report: LoadReport) => void; reject: (error: Error) => void } | undefined;
+  #load: LoadUnderWay | undefined;
+  readonly #onStats: ((stats: EngineStats | undefined) => void)[] = [];
 
   constructor(options: EngineProcessOptions = {}) {
     const { onOutput, keepRetriable = false, stepLimitMs = STEP_LIMIT_MS, entry = engineEntry() } = options;
@@ -100,43 +84,19 @@ export class EngineProcess {
     });
   }
 
-  /** Generations and calls that came to their end. */
   get finished(): number {
     return this.#finished;
   }
 
-  /** @throws ModelLoadError */
-  async load(spec: ModelSpec, hub: HubOptions): Promise<LoadedModelInfo> {
+  async load(spec: ModelSpec, hub: HubOptions, context: LoadContext): Promise<LoadedModelInfo> {
     const report = await new Promise<LoadReport>((resolve, reject) => {
-      this.#onLoad = { resolve, reject };
+      this.#load = { resolve, reject, context };
       if (!this.#alive) return this.#failLoad('has ended');
-      this.#send({ type: 'load', spec, hub, avoid: [] });
+      this.#send({ type: 'load', spec, hub, avoid: context.avoid });
     });
     return { ...report, loadMs: Math.round(performance.now() - this.#startedAt) };
   }
 
-  generate(
-    request: GenerationRequest,
-    { signal, priority = 'interactive', client = '', stream = true, retry }: GenerateOptions,
-    onSettled: () => void,
-  ): GenerationStream {
-    const flight = new Flight({ request, priority, client, stream }, signal, onSettled, retry);
-    this.take(flight);
-    return flight.stream;
-  }
-
-  /** The stream is its one answer. */
-  call(
-    call: EngineCall,
-    { signal, priority = 'interactive', client = '', retry }: CallOptions,
-    onSettled: () => void,
-  ): GenerationStream<CallAnswer> {
-    const flight = new Flight<CallAnswer>({ call, priority, client }, signal, onSettled, retry);
-    this.take(flight);
-    return flight.stream;
-  }
-
-  /** Runs a request, maybe one that another process could not. */
   take(flight: Flight<FlightEvent>): void {
     if (flight.stream.ended) return;
     if (!this.#alive)
@@ -152,12 +112,10 @@ export class EngineProcess {
     this.#send('call' in plan ? { type: 'call', id, ...plan } : { type: 'generate', id, ...plan });
   }
 
-  /** The requests that were in flight when the process died, and that nothing was answered to: begun anew elsewhere, nobody notices. */
   takeRetriable(): Flight<FlightEvent>[] {
     return this.#retriable.splice(0);
   }
 
-  /** Ends every generation under way with this error. */
   failAll(error: ResidentError): void {
     for (const [id, { stream }] of this.#flights) {
       stream.fail(error);
@@ -166,7 +124,6 @@ export class EngineProcess {
     this.#flights.clear();
   }
 
-  /** Ends the process: asks, then kills. What is in flight fails. */
   async stop(): Promise<void> {
     this.#send({ type: 'shutdown' });
     const timer = setTimeout(() => this.kill(), EXIT_GRACE_MS);
@@ -176,6 +133,14 @@ export class EngineProcess {
 
   kill(): void {
     this.#child.kill('SIGKILL');
+  }
+
+  stats(): Promise<EngineStats | undefined> {
+    if (!this.#alive) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#onStats.push(resolve);
+      this.#send({ type: 'stats' });
+    });
   }
 
   #send(message: ToEngine): void {
@@ -192,10 +157,10 @@ export class EngineProcess {
   #handle(message: FromEngine): void {
     switch (message.type) {
       case 'loaded':
-        this.#onLoad?.resolve(message.report);
+        this.#load?.resolve(message.report);
         return;
       case 'load_failed':
-        this.#onLoad?.reject(fromWireError(message.error));
+        this.#load?.reject(fromWireError(message.error));
         return;
       case 'event':
         return this.#onEvent(message.id, message.event);
@@ -208,7 +173,11 @@ export class EngineProcess {
         return;
       }
       case 'progress':
+        return this.#load?.context.onProgress(message.progress);
       case 'condition':
+        return this.#load?.context.onCondition(message.degraded);
+      case 'stats':
+        return this.#onStats.shift()?.(message.stats);
       case 'pong':
         return;
       default:
@@ -230,7 +199,8 @@ export class EngineProcess {
   #end(how: string): string {
     this.#alive = false;
     this.#watchdog.stop();
-    this.#failLoad(how);
+    if (this.#load) void this.#lastWords().then(() => this.#failLoad(how));
+    for (const answer of this.#onStats.splice(0)) answer(undefined);
     for (const [id, flight] of this.#flights) {
       if (!this.#keepRetriable || !flight.canBeRetried) continue;
       flight.retried = true;
@@ -244,10 +214,17 @@ export class EngineProcess {
     return how;
   }
 
+  /** Resolves when all that it wrote was read, which can be a little after its end. */
+  async #lastWords(): Promise<void> {
+    const read = new AbortController();
+    this.#child.once('close', () => read.abort());
+    await pause(LAST_WORDS_MS, read.signal);
+  }
+
   #failLoad(how: string): void {
     const said =
       this.#tail.lines.length > 0 ? ` Its last words: ${this.#tail.lines.slice(-3).join(' / ')}` : '';
-    this.#onLoad?.reject(
+    this.#load?.reject(
       new ModelLoadError('engine_died', `The engine process ${how} while it loaded the model.${said}`),
     );
   }

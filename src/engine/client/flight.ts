@@ -1,7 +1,7 @@
 import type { EngineCall } from '../encoder-types.js';
 import type { CallAnswer } from '../protocol.js';
 import type { GenerationEvent, GenerationRequest, Priority } from '../types.js';
-import { GenerationStream } from './generation-stream.js';
+import { GenerationStream, type OnSettled } from './generation-stream.js';
 
 /** What is to be run, and how. */
 export type FlightPlan = {
@@ -26,14 +26,16 @@ export class Flight<Event extends FlightEvent = GenerationEvent> {
   answered = false;
   /** It was in flight when a process died. */
   retried = false;
-  /** Tells the process that has it; set by that process. */
+  /** Tells the engine that has it; set by that engine. */
   onCancel: () => void = () => undefined;
+  /** Tells whoever keeps it, queue or session, that nothing more comes of it; set by that keeper. */
+  onEnd: () => void = () => undefined;
 
   /** @param retry whether it may be begun anew at all */
   constructor(
     readonly plan: FlightPlan,
     signal: AbortSignal | undefined,
-    onSettled: () => void,
+    onSettled: OnSettled,
     readonly retry = true,
   ) {
     const timeoutMs = timeoutOf(plan);
@@ -42,6 +44,7 @@ export class Flight<Event extends FlightEvent = GenerationEvent> {
       timeoutMs,
       onCancel: () => this.onCancel(),
       onSettled,
+      onEnd: () => this.onEnd(),
     });
   }
 

@@ -8,11 +8,18 @@ interface Pending<Event> {
   reject(error: Error): void;
 }
 
+/** What a request that was answered whole ended with. */
+export type Outcome = Extract<GenerationEvent, { type: 'finish' }> | CallAnswer;
+
+/** Told once, when the consumer has seen the end or gave up. `outcome` is missing if it failed or was given up before its end. */
+export type OnSettled = (outcome?: Outcome) => void;
+
 interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
   readonly onCancel: () => void;
-  readonly onSettled: () => void;
+  readonly onSettled: OnSettled;
+  readonly onEnd?: (() => void) | undefined;
 }
 
 /**
@@ -27,21 +34,25 @@ export class GenerationStream<
   readonly #buffer: Event[] = [];
   readonly #waiting: Pending<Event>[] = [];
   readonly #onCancel: () => void;
-  readonly #onSettled: () => void;
+  readonly #onSettled: OnSettled;
+  readonly #onEnd: (() => void) | undefined;
   readonly #signal: AbortSignal | undefined;
   #ended = false;
   #settled = false;
   #error: ResidentError | undefined;
+  #outcome: Outcome | undefined;
   readonly #deadline: NodeJS.Timeout | undefined;
 
   /**
    * @param onCancel the consumer gave up before the end: tell the engine
    * @param onSettled the consumer has seen the end, or gave up
+   * @param onEnd no more will come of the engine; the consumer may not have read all of it
    * @param timeoutMs the generation fails if its end hasn't come so many milliseconds from now
    */
   constructor(options: StreamOptions) {
     this.#onCancel = options.onCancel;
     this.#onSettled = options.onSettled;
+    this.#onEnd = options.onEnd;
     this.#signal = options.signal;
     this.#signal?.addEventListener('abort', this.#abort, { once: true });
     if (this.#signal?.aborted) this.#abort();
@@ -93,7 +104,10 @@ export class GenerationStream<
   /** From the engine: the next event. */
   push(event: Event): void {
     if (this.#ended) return;
-    if (event.type === 'finish' || event.type === 'result') this.#end();
+    if (event.type === 'finish' || event.type === 'result') {
+      this.#outcome = event;
+      this.#end();
+    }
     const waiting = this.#waiting.shift();
     if (waiting) waiting.resolve({ done: false, value: event });
     else this.#buffer.push(event);
@@ -140,6 +154,7 @@ export class GenerationStream<
     this.#ended = true;
     this.#signal?.removeEventListener('abort', this.#abort);
     clearTimeout(this.#deadline);
+    this.#onEnd?.();
   }
 
   #releaseWaiting(): void {
@@ -153,6 +168,6 @@ export class GenerationStream<
   #settle(): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#onSettled();
+    this.#onSettled(this.#outcome);
   }
 }

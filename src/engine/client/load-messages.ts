@@ -1,8 +1,17 @@
-import { ModelLoadError, messageOf } from '../errors.js';
+import { ModelLoadError, ResidentError, UnavailableError, messageOf } from '../errors.js';
 import type { LoadedModelInfo, ModelSpec } from '../types.js';
+import type { EngineLog } from './engine.js';
 
-/** What the log says of a load that went well. */
-export function loadedLine(name: string, info: LoadedModelInfo): string {
+/** @param first whether it is the first load: what doesn't change is said once */
+export function logLoaded(log: EngineLog, name: string, info: LoadedModelInfo, first: boolean): void {
+  log.info(loadedLine(name, info));
+  if (!first) return;
+  log.info(`'${name}': ${info.deviceReason ?? ''} ${info.dtypeReason ?? ''}`);
+  if (info.kvCacheReason !== undefined) log.warn(slowerWarning(name, info.kvCacheReason));
+  for (const warning of info.warnings ?? []) log.warn(`'${name}': ${warning}`);
+}
+
+function loadedLine(name: string, info: LoadedModelInfo): string {
   return `'${name}' is resident: ${info.device}, ${info.dtype}, ${sizesOf(info)}, loaded in ${info.loadMs} ms (instance ${info.instanceId})`;
 }
 
@@ -14,11 +23,53 @@ function sizesOf(info: LoadedModelInfo): string {
   return info.labels === undefined ? inputs : `${inputs}, ${info.labels.length} labels`;
 }
 
-export function slowerWarning(name: string, reason: string): string {
+function slowerWarning(name: string, reason: string): string {
   return `'${name}' runs one sequence at a time, because its KV cache can't be kept in place: ${reason}. Set kvCache: plain to say that this is meant.`;
+}
+
+/** @param degraded what ails it; undefined: it is well again */
+export function conditionLine(name: string, degraded: string | undefined): string {
+  return degraded === undefined ? `'${name}' is well again` : `'${name}' is degraded: ${degraded}`;
 }
 
 export function loadError(spec: ModelSpec, error: unknown): ModelLoadError {
   const code = error instanceof ModelLoadError ? error.code : 'model_load_failed';
   return new ModelLoadError(code, `Model '${spec.name}': ${messageOf(error)}`, { cause: error });
+}
+
+export function draining(): UnavailableError {
+  return new UnavailableError('server_draining', 'The server is shutting down.');
+}
+
+/** @param again whether it was loaded before */
+export function notYet(name: string, again: boolean): UnavailableError {
+  return again
+    ? new UnavailableError('engine_restarting', `The engine of '${name}' is restarting. Try again shortly.`)
+    : new UnavailableError('model_loading', `The model '${name}' is still loading. Try again shortly.`);
+}
+
+export function unloaded(name: string): UnavailableError {
+  return new UnavailableError(
+    'engine_restarting',
+    `The model '${name}' was unloaded before this request ended. Send it again.`,
+  );
+}
+
+export function noRoom(name: string): ModelLoadError {
+  return new ModelLoadError(
+    'insufficient_memory',
+    `There is no room for a second '${name}' beside the first.`,
+  );
+}
+
+export function diedTooOften(name: string, times: number): ResidentError {
+  return new ResidentError(
+    'engine_failed',
+    `The engine of '${name}' died ${times} times in a row. The server's log says how; POST /v1/models/${name}/load starts it again.`,
+  );
+}
+
+/** What is added to the reason why a load failed. */
+export function nextTry(waitMs: number): string {
+  return `The next try is made by a request in ${Math.ceil(waitMs / 1000)} s or later.`;
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InvalidRequestError } from '../errors.js';
 import { isTooDeep } from '../nesting.js';
+import { once } from '../once.js';
 import type { ToolSupport } from '../tools/tool-support.js';
 import type { Constraint } from '../types.js';
 import { Automaton } from './automaton.js';
@@ -16,9 +17,14 @@ const MOST_GRAMMARS = 32;
 /** What kept grammars have found out, together, in bytes. */
 const MOST_BYTES = 128 * 2 ** 20;
 
+type Tokens = readonly TokenBytes[] | undefined;
+
 export interface ConstraintCompilerOptions {
-  /** What each token adds to a text; undefined: the tokenizer is of a kind whose tokens have no text of their own. */
-  readonly tokens: readonly TokenBytes[] | undefined;
+  /**
+   * What each token adds to a text; undefined: the tokenizer is of a kind whose tokens have no text of their own. A function is called
+   * when the first constraint needs them.
+   */
+  readonly tokens: Tokens | (() => Tokens);
   /** Logits of the model. */
   readonly vocabSize: number;
   /** How the model calls tools, if it does. */
@@ -27,20 +33,25 @@ export interface ConstraintCompilerOptions {
 
 /** Makes constraints for one model. */
 export class ConstraintCompiler {
-  readonly #trie: TokenTrie | undefined;
+  readonly #trie: () => TokenTrie | undefined;
   readonly #tools: ToolSupport | undefined;
   /** Least recently used first. */
   readonly #automata = new Map<string, Automaton>();
   #turn: Promise<void> = Promise.resolve();
 
   constructor({ tokens, vocabSize, tools }: ConstraintCompilerOptions) {
-    this.#trie = tokens && new TokenTrie(tokens, vocabSize);
+    this.#trie = once(() => {
+      const list = typeof tokens === 'function' ? tokens() : tokens;
+      return list && new TokenTrie(list, vocabSize);
+    });
+    // it takes as long as some steps of the model
+    if (typeof tokens !== 'function') this.#trie();
     this.#tools = tools;
   }
 
   /** @throws InvalidRequestError if it can't be enforced: because of what it says, or of the model's tokenizer */
   async compile(constraint: Constraint): Promise<TokenConstraint> {
-    const trie = this.#trie;
+    const trie = this.#trie();
     if (!trie) throw tokenizerError(constraint);
     if (isTooDeep(constraint)) throw refusal(constraint, 'it is nested too deeply');
     const key = JSON.stringify(constraint);

@@ -1,5 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CancelledError, GenerationError, messageOf, type ResidentError } from '../errors.js';
+import { MemoryPressure } from '../generation/memory-pressure.js';
+import type { StepLoopContext } from '../generation/step-loop.js';
+import { isDeviceLost, isOutOfMemory } from '../placement/failures.js';
+import { deviceLost, notEnoughMemory } from '../placement/run-errors.js';
 import type { EncoderModel, EncoderRow } from './encoder-model.js';
 import type { CallContext } from './model-calls.js';
 import { planPass, type PlannedInput, type WaitingInput, type WaitingRequest } from './pass-plan.js';
@@ -37,6 +41,8 @@ interface PassRow {
 
 /** With interactive inputs waiting all the time, so often a pass is the background's. */
 const BACKGROUND_EVERY = 4;
+/** Passes aren't made smaller for want of memory: a single input may be longer. */
+const LEAST_TOKENS = 16;
 
 /**
  * Executes plans: as long as something waits, asks the planner what runs next, and runs it in one pass. What comes during a
@@ -49,10 +55,24 @@ export class EncodeLoop {
   #running = false;
   /** Passes in a row in which background inputs waited. */
   #backgroundWaited = 0;
+  /** Less than the limit after a pass failed for want of memory. */
+  readonly #pressure: MemoryPressure<'tokens'>;
+  readonly #onFatal: StepLoopContext['onFatal'];
 
-  constructor(model: EncoderModel, limits: PassLimits) {
+  constructor(
+    model: EncoderModel,
+    limits: PassLimits,
+    { onCondition = () => undefined, onFatal }: Omit<StepLoopContext, 'contextLength'> = {},
+  ) {
     this.#model = model;
     this.#limits = limits;
+    this.#onFatal = onFatal;
+    this.#pressure = new MemoryPressure({
+      dials: { tokens: { most: limits.tokens, least: LEAST_TOKENS } },
+      onCondition,
+      describe: ({ tokens }) =>
+        `a pass has at most ${tokens} of ${limits.tokens} tokens. Give the model more memory, or lower batchTokens.`,
+    });
   }
 
   /**
@@ -98,7 +118,9 @@ export class EncodeLoop {
 
   #plan(): PlannedInput[] {
     const backgroundTurn = this.#backgroundWaited >= BACKGROUND_EVERY - 1;
-    return planPass(this.#jobs.values(), { ...this.#limits, backgroundTurn });
+    const { tokens } = this.#pressure.now;
+    const backgroundTokens = Math.min(tokens, this.#limits.backgroundTokens);
+    return planPass(this.#jobs.values(), { tokens, backgroundTokens, backgroundTurn });
   }
 
   #take(planned: readonly PlannedInput[]): PassRow[] {
@@ -132,8 +154,10 @@ export class EncodeLoop {
     if (left.length === 0) return;
     try {
       const vectors = await this.#model.forward(left.map(({ row }) => row));
+      this.#pressure.notePass();
       for (const [i, { job, index }] of left.entries()) this.#deliver(job, index, vectors[i] as Float32Array);
     } catch (error) {
+      this.#noteFailure(left, error);
       const [only] = left;
       if (left.length === 1 && only) return this.#fail(only.job, failureOf(only, error));
       const middle = Math.ceil(left.length / 2);
@@ -142,6 +166,15 @@ export class EncodeLoop {
         await this.#runPass(half);
       }
     }
+  }
+
+  /** There isn't the memory for a pass of so many tokens: the next ones are planned smaller. */
+  #noteFailure(rows: readonly PassRow[], error: unknown): void {
+    if (isDeviceLost(error)) this.#onFatal?.(deviceLost(error));
+    if (!isOutOfMemory(error)) return;
+    const longest = Math.max(...rows.map(({ row }) => row.tokens.length));
+    this.#pressure.cut('tokens', (rows.length * longest) / 2);
+    this.#pressure.noteShortage();
   }
 
   #deliver(job: Job, index: number, vector: Float32Array): void {
@@ -159,6 +192,7 @@ export class EncodeLoop {
 }
 
 function failureOf({ index, row }: PassRow, error: unknown): GenerationError {
+  if (isOutOfMemory(error)) return notEnoughMemory(error);
   return new GenerationError(
     `The model failed on input ${index} of ${row.tokens.length} tokens: ${messageOf(error)}`,
     { cause: error },

@@ -1,6 +1,7 @@
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { halfToFloat } from '../half-float.js';
 import { int64 } from '../int64-tensor.js';
+import { NotFiniteError } from '../placement/failures.js';
 import type { Pooling } from '../types.js';
 import type { EncoderModel, EncoderRow } from './encoder-model.js';
 import { poolRow } from './vectors.js';
@@ -42,8 +43,7 @@ export class OnnxEncoderModel implements EncoderModel {
         : poolRow(values, { row, width, size, length }, output.pooling),
     );
     // half precision overflows; JSON has no word for it
-    if (!vectors.every((vector) => vector.every(Number.isFinite)))
-      throw new Error('its output is not finite; another dtype may do');
+    if (!vectors.every((vector) => vector.every(Number.isFinite))) throw new NotFiniteError();
     return vectors;
   }
 

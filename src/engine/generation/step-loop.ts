@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GenerationError, messageOf, type ResidentError } from '../errors.js';
 import type { CausalModel, ForwardRow, SequenceCache } from '../models/causal-model.js';
+import { isDeviceLost, isOutOfMemory } from '../placement/failures.js';
+import { deviceLost, notEnoughMemory } from '../placement/run-errors.js';
 import { planAdmission } from '../scheduling/admission.js';
 import type { BackgroundShare, Limits } from '../scheduling/scheduled.js';
 import { planStep, type PlannedRow } from '../scheduling/step-plan.js';
@@ -8,6 +10,7 @@ import { chooseVictim } from '../scheduling/victim.js';
 import type { GenerationEvent } from '../types.js';
 import { BackgroundPace } from './background-pace.js';
 import { Entry } from './entry.js';
+import { MemoryPressure } from './memory-pressure.js';
 import type { Sequence } from './sequence.js';
 
 /** Where a sequence's events go. One of `finish` and `failed` comes last, unless the sequence was cancelled. */
@@ -20,8 +23,18 @@ interface StepRow<Cache extends SequenceCache> extends ForwardRow<Cache> {
   readonly entry: Entry<Cache>;
 }
 
-/** After so many passes without a failure, one more row is tried again. */
-const RECOVERY_PASSES = 64;
+/** What the loop is told besides what it runs, and whom it tells how it fares. */
+export interface StepLoopContext {
+  /** Most tokens of one sequence: the cache isn't limited to less. Default: what the whole cache holds. */
+  readonly contextLength?: number | undefined;
+  /** What runs worse than it should: a sentence; undefined: it is well again. */
+  readonly onCondition?: ((degraded: string | undefined) => void) | undefined;
+  /** The device is lost. */
+  readonly onFatal?: ((reason: string) => void) | undefined;
+}
+
+/** Of the cache, what is left to use each time that memory runs short. */
+const CACHE_SHARE = 3 / 4;
 
 /**
  * Executes plans: as long as there is work, asks the scheduler who has a row and what the next step runs, runs its passes, and
@@ -41,15 +54,31 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
   #overtaken = false;
   /** The last step was ended early for it: this one isn't, so that background work goes on however many come. */
   #cutShort = false;
-  /** Less than the limit after a pass failed for want of memory. */
-  #maxRows: number;
-  #passesWithoutFailure = 0;
+  /** Less than the limits after a pass failed for want of memory. */
+  readonly #pressure: MemoryPressure<'rows' | 'blocks'>;
+  readonly #onFatal: ((reason: string) => void) | undefined;
 
-  constructor(model: CausalModel<Cache>, limits: Limits, instanceId: string) {
+  constructor(
+    model: CausalModel<Cache>,
+    limits: Limits,
+    instanceId: string,
+    { contextLength = Infinity, onCondition = () => undefined, onFatal }: StepLoopContext = {},
+  ) {
     this.#model = model;
     this.#limits = limits;
-    this.#maxRows = limits.maxRows;
     this.#instanceId = instanceId;
+    this.#onFatal = onFatal;
+    const { blocks, blockTokens } = model;
+    this.#pressure = new MemoryPressure({
+      dials: {
+        rows: { most: limits.maxRows, least: limits.backgroundRows + 1 },
+        blocks: { most: blocks, least: Math.min(blocks, Math.ceil(contextLength / blockTokens)) },
+      },
+      onCondition,
+      describe: (now) =>
+        `at most ${now.rows} of ${limits.maxRows} sequences run at once, and the KV cache holds ${now.blocks * blockTokens} of ` +
+        `${blocks * blockTokens} tokens. Give the model more memory, or lower maxRows and kvCacheMemory.`,
+    });
     const { maxRows, backgroundPassMs: passMs } = limits;
     this.#pace = new BackgroundPace({ maxRows, passMs, now: performance.now.bind(performance) });
   }
@@ -90,8 +119,8 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     this.#admit(share);
     const running = [...this.#entries.values()].filter((entry) => entry.running);
     const { prefill, decode } = planStep(running, this.#limits, this.#steps++, share);
-    // prompts first: their first token waits for nothing else then
-    for (const planned of [prefill, decode]) {
+    const parts = this.#model.mixesRows ? [[...prefill, ...decode]] : [prefill, decode];
+    for (const planned of parts) {
       const rows = this.#reserve(planned);
       for (const pass of this.#model.passes(rows)) {
         if (this.#overtaken && !this.#cutShort && isBackground(pass)) {
@@ -108,7 +137,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
 
   #admit(share: BackgroundShare): void {
     const { blockTokens, availableBlocks } = this.#model;
-    const limits = { ...this.#limits, maxRows: this.#maxRows };
+    const limits = { ...this.#limits, maxRows: this.#pressure.now.rows };
     const room = { blockTokens, available: availableBlocks };
     const plan = planAdmission(this.#entries.values(), limits, room, share);
     for (const id of plan.park) this.#entry(id).running = false;
@@ -138,7 +167,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
 
   /** Those that had rows before there were fewer of them keep theirs. */
   async #runInParts(pass: readonly StepRow<Cache>[]): Promise<void> {
-    const size = this.#maxRows;
+    const size = this.#pressure.now.rows;
     for (let i = 0; i < pass.length; i += size) await this.#runPass(pass.slice(i, i + size));
   }
 
@@ -158,7 +187,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     this.#inPass.clear();
     this.#releaseCancelled(rows);
     if (failure !== undefined) return this.#onFailure(rows, failure);
-    this.#recover();
+    if (this.#pressure.notePass()) this.#limitCache();
     if (isBackground(rows) && rows.every(({ tokens }) => tokens.length === 1)) {
       this.#pace.observe(rows.length, performance.now() - started);
     }
@@ -189,30 +218,42 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
 
   /**
    * A pass fails when there isn't the memory for it: from then on fewer rows run at once. Or because of one of its rows: its
-   * halves are run by themselves, down to the one that fails alone, and then it wasn't their number.
+   * halves are run by themselves, down to the one that fails alone, and then it wasn't their number. A row that there isn't the memory
+   * for alone is halved, too, down to a token.
    */
   async #onFailure(rows: readonly StepRow<Cache>[], error: unknown): Promise<void> {
-    const half = Math.ceil(rows.length / 2);
-    if (rows.length === 1) {
-      this.#maxRows = this.#limits.maxRows;
-      return this.#fail((rows[0] as StepRow<Cache>).entry, error);
-    }
-    this.#maxRows = Math.max(this.#limits.backgroundRows + 1, Math.min(this.#maxRows, half));
-    this.#passesWithoutFailure = 0;
-    await this.#runPass(rows.slice(0, half));
-    await this.#runPass(rows.slice(half));
+    if (isDeviceLost(error)) this.#onFatal?.(deviceLost(error));
+    const short = isOutOfMemory(error);
+    const parts = rows.length > 1 ? inHalves(rows) : short ? inPieces(rows) : [];
+    if (rows.length > 1) this.#pressure.cut('rows', Math.ceil(rows.length / 2));
+    // not their number; where memory runs short, it may be
+    else if (!short) this.#pressure.restore('rows');
+    if (short) this.#noteShortage();
+    const [row] = rows;
+    if (parts.length === 0 && row) return this.#fail(row.entry, short ? notEnoughMemory(error) : error);
+    for (const part of parts) await this.#runPass(part);
   }
 
-  #recover(): void {
-    if (this.#maxRows === this.#limits.maxRows) return;
-    if (++this.#passesWithoutFailure % RECOVERY_PASSES === 0) this.#maxRows++;
+  /** The cache doesn't grow any more, until there have been passes enough without a failure. */
+  #noteShortage(): void {
+    let held = 0;
+    for (const { blocks } of this.#entries.values()) held += blocks;
+    this.#pressure.cut('blocks', Math.min(held, this.#pressure.now.blocks * CACHE_SHARE));
+    this.#limitCache();
+    this.#pressure.noteShortage();
+  }
+
+  #limitCache(): void {
+    this.#model.limitBlocks?.(this.#pressure.now.blocks);
   }
 
   #fail(entry: Entry<Cache>, cause: unknown): void {
     if (!this.#entries.has(entry.id)) return; // cancelled while the pass ran
     this.#remove(entry);
     entry.sink.failed(
-      new GenerationError(`The model failed on this request: ${messageOf(cause)}`, { cause }),
+      cause instanceof GenerationError
+        ? cause
+        : new GenerationError(`The model failed on this request: ${messageOf(cause)}`, { cause }),
     );
   }
 
@@ -247,4 +288,15 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
 
 function isBackground(pass: readonly StepRow<SequenceCache>[]): boolean {
   return pass.every(({ entry }) => entry.priority === 'background');
+}
+
+function inHalves<Row>(rows: readonly Row[]): Row[][] {
+  const half = Math.ceil(rows.length / 2);
+  return [rows.slice(0, half), rows.slice(half)];
+}
+
+/** One row in two passes, half of its tokens in each; none if it has only one. */
+function inPieces<Cache extends SequenceCache>([row]: readonly StepRow<Cache>[]): StepRow<Cache>[][] {
+  if (!row || row.tokens.length < 2) return [];
+  return inHalves(row.tokens).map((tokens) => [{ ...row, tokens }]);
 }

@@ -7,7 +7,7 @@ import type { Constraint, GenerationRequest, Priority, Prompt } from '../types.j
 import { showing, type ToolSupport } from '../tools/tool-support.js';
 import type { Decode } from './detokenizer.js';
 import { Sequence } from './sequence.js';
-import { StepLoop, type SequenceSink } from './step-loop.js';
+import { StepLoop, type SequenceSink, type StepLoopContext } from './step-loop.js';
 
 /** What generation needs of a tokenizer on the thread of the step loop. */
 export interface TextCodec {
@@ -48,6 +48,8 @@ export interface TextGeneratorOptions<Cache extends SequenceCache> {
   readonly constraints?: ConstraintCompiler | undefined;
   /** How the model calls tools; default: a request with tools is refused. */
   readonly tools?: ToolSupport | undefined;
+  /** Who is told how it fares. Default: nobody. */
+  readonly health?: Omit<StepLoopContext, 'contextLength'> | undefined;
 }
 
 /** What a prompt becomes before it can be queued. */
@@ -74,7 +76,8 @@ export class TextGenerator<Cache extends SequenceCache = SequenceCache> {
 
   constructor(options: TextGeneratorOptions<Cache>) {
     this.#options = options;
-    this.#loop = new StepLoop(options.model, options.limits, options.instanceId);
+    const { model, limits, instanceId, contextLength, health } = options;
+    this.#loop = new StepLoop(model, limits, instanceId, { ...health, contextLength });
   }
 
   /** Queues a request. What is wrong with it is reported through the sink, too. */

@@ -34,6 +34,7 @@ export class KvCache {
   readonly #index: PrefixIndex | undefined;
   readonly #rows = new Set<Row>();
   #active: ReadonlySet<Row> = new Set();
+  #limit: number;
 
   /** @throws RangeError if `blocks` or `blockTokens` is not a positive integer */
   constructor({ blocks, blockTokens, store, prefixCaching }: KvCacheOptions) {
@@ -42,6 +43,7 @@ export class KvCache {
         throw new RangeError(`${name} is ${value}, not a positive integer`);
     }
     this.capacity = blocks;
+    this.#limit = blocks;
     this.#blockTokens = blockTokens;
     this.#store = store;
     this.#pool = new BlockPool(blocks, store);
@@ -50,7 +52,7 @@ export class KvCache {
 
   /** Blocks that belong to rows, reserved ones included. */
   get held(): number {
-    return this.capacity - this.available;
+    return this.capacity - this.free - this.cached;
   }
 
   /** Blocks of finished rows that are kept as prefixes; any of them can be evicted. */
@@ -68,7 +70,16 @@ export class KvCache {
    * `blocksFor(n)`, whatever of it is cached: `open` and `reserve` take from here exactly what the row gets.
    */
   get available(): number {
-    return this.free + this.cached;
+    return Math.max(0, Math.min(this.free + this.cached, this.#limit - this.held));
+  }
+
+  /**
+   * From now on at most so many blocks are used, of rows and prefixes together: the upper end of the pool isn't touched, as far as it
+   * isn't yet. Prefixes beyond are dropped; rows keep what they hold.
+   */
+  limitTo(blocks: number): void {
+    this.#limit = Math.max(1, Math.min(blocks, this.capacity));
+    this.#dropBeyondLimit();
   }
 
   /** Blocks that a row of that many tokens takes. */
@@ -153,6 +164,7 @@ export class KvCache {
     while (own.blocks.length > 0) this.#dropLast(own);
     own.chain.length = 0;
     own.length = 0;
+    this.#dropBeyondLimit();
   }
 
   /**
@@ -188,7 +200,8 @@ export class KvCache {
 
   /** Appends a block without content to the row; only where one is available. */
   #grow(row: Row): number {
-    if (this.#pool.free === 0 && this.#index !== undefined) this.#pool.release(this.#index.evict());
+    const full = this.#pool.free === 0 || this.held + this.cached >= this.#limit;
+    if (full && this.#index !== undefined && this.cached > 0) this.#pool.release(this.#index.evict());
     const position = this.#pool.take(row, row.blocks.length);
     row.blocks.push(position);
     if (row.active) this.#pool.setActive(position, true);
@@ -202,6 +215,11 @@ export class KvCache {
     if (duplicate >= 0) this.#pool.release(duplicate);
     row.chain.push(node);
     row.tail.length = 0;
+  }
+
+  #dropBeyondLimit(): void {
+    while (this.#index !== undefined && this.cached > 0 && this.held + this.cached > this.#limit)
+      this.#pool.release(this.#index.evict());
   }
 
   /** Caches or frees the last block of a row that is closed. */

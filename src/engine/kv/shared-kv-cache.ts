@@ -41,6 +41,7 @@ export class SharedKvCache {
   /** Where the content of held nodes lies; that of cached ones is at the node's own `position`. */
   readonly #places = new Map<PrefixNode, number>();
   readonly #rows = new Set<SharedRow>();
+  #limit: number;
 
   /** @throws RangeError if `blocks` or `blockTokens` is not a positive integer */
   constructor({ blocks, blockTokens, prefixCaching }: SharedKvCacheOptions) {
@@ -49,6 +50,7 @@ export class SharedKvCache {
         throw new RangeError(`${name} is ${value}, not a positive integer`);
     }
     this.capacity = blocks;
+    this.#limit = blocks;
     this.#blockTokens = blockTokens;
     this.#index = prefixCaching ? new PrefixIndex(blockTokens) : undefined;
     // the lowest is given out first
@@ -57,7 +59,14 @@ export class SharedKvCache {
 
   /** Blocks that rows can have: free, or cached and therefore evictable. */
   get available(): number {
-    return this.#free.length + (this.#index?.cached ?? 0);
+    const unheld = this.#free.length + this.#cached;
+    return Math.max(0, Math.min(unheld, this.#limit - (this.capacity - unheld)));
+  }
+
+  /** From now on at most so many blocks are used, of rows and prefixes together. Prefixes beyond are dropped; rows keep what they hold. */
+  limitTo(blocks: number): void {
+    this.#limit = Math.max(1, Math.min(blocks, this.capacity));
+    this.#dropBeyondLimit();
   }
 
   /**
@@ -84,10 +93,9 @@ export class SharedKvCache {
   reserve(row: SharedRow, count: number): boolean {
     const own = this.#own(row);
     const blocks = Math.ceil((own.length + count) / this.#blockTokens);
-    if (blocks - own.blocks.length > this.available) return false;
+    if (blocks > own.blocks.length && blocks - own.blocks.length > this.available) return false;
     while (own.blocks.length < blocks) {
-      const free = this.#free.pop() ?? (this.#index as PrefixIndex).evict();
-      own.blocks.push(free);
+      own.blocks.push(this.#take());
     }
     return true;
   }
@@ -130,6 +138,25 @@ export class SharedKvCache {
     own.blocks.length = 0;
     own.chain.length = 0;
     own.length = 0;
+    this.#dropBeyondLimit();
+  }
+
+  get #cached(): number {
+    return this.#index?.cached ?? 0;
+  }
+
+  /** Only where one is available. */
+  #take(): number {
+    const index = this.#index;
+    const full = this.#free.length === 0 || this.#free.length <= this.capacity - this.#limit;
+    if (full && index !== undefined && index.cached > 0) return index.evict();
+    return this.#free.pop() as number;
+  }
+
+  #dropBeyondLimit(): void {
+    const index = this.#index;
+    while (index !== undefined && index.cached > 0 && this.#free.length < this.capacity - this.#limit)
+      this.#free.push(index.evict());
   }
 
   /** Counts one more row that holds the node. @returns where its content lies */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   AutoModel,
   AutoModelForSequenceClassification,
+  type PreTrainedModel,
   type PreTrainedTokenizer,
 } from '@huggingface/transformers';
 import type { InferenceSession } from 'onnxruntime-node';
@@ -12,6 +13,9 @@ import { frameLength, probeFrames, type InputFrames } from '../encoding/input-fr
 import { ModelCalls } from '../encoding/model-calls.js';
 import { OnnxEncoderModel, type EncoderOutput } from '../encoding/onnx-encoder-model.js';
 import { InvalidRequestError, ModelLoadError, messageOf } from '../errors.js';
+import { placementReport } from '../placement/report.js';
+import { explainFailedRun, orDispose } from '../placement/session-error.js';
+import { warmUpEncoder } from '../placement/warm-up.js';
 import type { LoadReport } from '../protocol.js';
 import type { ModelSpec, Task } from '../types.js';
 import {
@@ -27,19 +31,43 @@ import {
 import { resolvePassLimits } from './limits.js';
 import type { LoadedModel, PreparedLoad } from './load-model.js';
 import { modelJsonReader } from './model-json.js';
-import { loadPretrained, sessionOf, type AutoClass } from './pretrained.js';
+import { loadPretrained, sessionOf, type AutoClass, type WeightsRequest } from './pretrained.js';
 import { createCallTokenizer } from './transformers-codec.js';
 
 type EncoderTaskName = Exclude<Task, 'text-generation'>;
 
 /** @throws ModelLoadError */
 export async function loadEncoder(prepared: PreparedLoad, taskName: EncoderTaskName): Promise<LoadedModel> {
-  const { request, tokenizer, encoder, encoderReady } = prepared;
-  const { spec, source, device, dtype, hub } = request;
-  const read = modelJsonReader(source, hub);
-  const embedding = taskName === 'feature-extraction' ? await readEmbeddingSettings(spec, read) : undefined;
-  const sentenceLength = embedding ? embedding.maxTokens : await readSentenceLength(read);
+  const { request } = prepared;
+  const files = await readFiles(request, taskName);
   const pretrained = await loadPretrained(autoClassOf(taskName), request);
+  return orDispose({ dispose: () => pretrained.dispose() }, () =>
+    assemble(prepared, taskName, { ...files, pretrained }),
+  );
+}
+
+/** What an encoder is made of besides tokenizer and settings. */
+interface EncoderParts {
+  readonly embedding: EmbeddingSettings | undefined;
+  readonly sentenceLength: number | undefined;
+  readonly pretrained: PreTrainedModel;
+}
+
+async function readFiles(
+  { spec, folder }: WeightsRequest,
+  taskName: EncoderTaskName,
+): Promise<Omit<EncoderParts, 'pretrained'>> {
+  const read = modelJsonReader(folder);
+  const embedding = taskName === 'feature-extraction' ? await readEmbeddingSettings(spec, read) : undefined;
+  return { embedding, sentenceLength: embedding ? embedding.maxTokens : await readSentenceLength(read) };
+}
+
+async function assemble(
+  { request, placement, tokenizer, encoder, encoderReady, context }: PreparedLoad,
+  taskName: EncoderTaskName,
+  { embedding, sentenceLength, pretrained }: EncoderParts,
+): Promise<LoadedModel> {
+  const { spec, device } = request;
   const session = sessionOf(pretrained);
   if (!session) throw notAnEncoder(spec, 'it consists of several graphs');
   const config = parseEncoderConfig(pretrained.config);
@@ -50,10 +78,16 @@ export async function loadEncoder(prepared: PreparedLoad, taskName: EncoderTaskN
     }),
   );
   const model = createModel(spec, session, embedding);
-  const task = taskOf(taskName, { spec, config, embedding, size: await tryOut(model, frames, spec) });
+  const task = taskOf(taskName, { spec, config, embedding, size: await tryOut(model, frames, request) });
   if (taskName === 'reranking' && !frames.pair)
     throw notAnEncoder(spec, "its tokenizer doesn't put two texts together");
   const maxTokens = readMaxTokens(spec, config, { tokenizerLength: lengthOf(tokenizer), sentenceLength });
+  context.onProgress({ phase: 'warming-up' });
+  const { limits, warning } = await warmUpEncoder(model, resolvePassLimits(spec, device), maxTokens).catch(
+    (error: unknown) => {
+      throw explainFailedRun({ source: spec.source, device }, error);
+    },
+  );
   await encoderReady;
   const { vocab_size: vocabSize } = config;
   const instanceId = randomUUID();
@@ -63,19 +97,21 @@ export async function loadEncoder(prepared: PreparedLoad, taskName: EncoderTaskN
     encoder: new Encoder(
       task,
       new InputEncoder({ texts: encoder, frames, maxTokens, vocabSize }),
-      new EncodeLoop(model, resolvePassLimits(spec, device)),
+      new EncodeLoop(model, limits, context),
     ),
   });
   const report = {
     instanceId,
     loadedAt: new Date().toISOString(),
-    device,
-    dtype,
+    ...placementReport(placement, [warning]),
     maxInputTokens: maxTokens,
     ...whatItTells(task),
     pid: process.pid,
   };
-  return { generator: NO_GENERATOR, calls, report };
+  const dispose = async (): Promise<void> => {
+    await Promise.all([encoder.close(), pretrained.dispose()]);
+  };
+  return { generator: NO_GENERATOR, calls, report, dispose };
 }
 
 /** An encoder is asked to generate only if somebody sends it another model's request. */
@@ -133,20 +169,18 @@ function outputOf(
  * A model counts as loaded when it has run: a graph can be read and still not run.
  * @returns how many numbers it makes of an input
  */
-async function tryOut(model: OnnxEncoderModel, { single }: InputFrames, spec: ModelSpec): Promise<number> {
+async function tryOut(
+  model: OnnxEncoderModel,
+  { single }: InputFrames,
+  { spec, device }: WeightsRequest,
+): Promise<number> {
   const tokens = Int32Array.from(frameLength(single) > 0 ? [...single.before, ...single.after] : [0]);
   try {
     // two of different lengths, as they come
     const [vector] = await model.forward([{ tokens }, { tokens: Int32Array.from([...tokens, ...tokens]) }]);
     return vector?.length ?? 0;
   } catch (error) {
-    throw new ModelLoadError(
-      'model_unsupported',
-      `'${spec.source}' was loaded but can't run: ${messageOf(error)}.`,
-      {
-        cause: error,
-      },
-    );
+    throw explainFailedRun({ source: spec.source, device }, error);
   }
 }
 

@@ -1,33 +1,18 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
 import { ModelLoadError, messageOf } from '../errors.js';
+import { filesIn } from '../hub/local-files.js';
+import { REQUIRED_FILES, graphFile, weightsAmong } from '../hub/needed-files.js';
 import type { ConcreteDtype } from '../types.js';
 
-/** The file name a dtype has in a model folder: `onnx/model<suffix>.onnx` (Transformers.js, `utils/dtypes.js`). */
-const SUFFIXES: Readonly<Record<ConcreteDtype, string>> = {
-  fp32: '',
-  fp16: '_fp16',
-  q8: '_quantized',
-  int8: '_int8',
-  uint8: '_uint8',
-  q4: '_q4',
-  q4f16: '_q4f16',
-  q2: '_q2',
-  q2f16: '_q2f16',
-  q1: '_q1',
-  q1f16: '_q1f16',
-  bnb4: '_bnb4',
-};
-
-const ALL_DTYPES = Object.keys(SUFFIXES) as ConcreteDtype[];
-
+/** Relative to the model folder. */
 export function onnxFile(dtype: ConcreteDtype): string {
-  return join('onnx', `model${SUFFIXES[dtype]}.onnx`);
+  return normalize(graphFile(dtype));
 }
 
-/** The dtypes a folder has a file for, in no particular order of preference. */
-export function dtypesInFolder(folder: string): ConcreteDtype[] {
-  return ALL_DTYPES.filter((dtype) => existsSync(join(folder, onnxFile(dtype))));
+/** The dtypes a folder has a file for, with their bytes, external data included. */
+export function weightsInFolder(folder: string): ReadonlyMap<ConcreteDtype, number> {
+  return weightsAmong(filesIn(folder));
 }
 
 /**
@@ -35,9 +20,8 @@ export function dtypesInFolder(folder: string): ConcreteDtype[] {
  * @throws ModelLoadError with the file and the remedy
  */
 export function checkModelFolder(folder: string): void {
-  for (const name of ['config.json', 'tokenizer.json']) readJson(folder, name);
-  if (existsSync(join(folder, 'tokenizer_config.json'))) readJson(folder, 'tokenizer_config.json');
-  if (dtypesInFolder(folder).length === 0) {
+  checkModelJson(folder);
+  if (weightsInFolder(folder).size === 0) {
     const onnx = join(folder, 'onnx');
     const found = existsSync(onnx) ? readdirSync(onnx).filter((name) => name.endsWith('.onnx')) : [];
     throw new ModelLoadError(
@@ -46,6 +30,15 @@ export function checkModelFolder(folder: string): void {
         `${found.join(', ') || 'none'}. Export the model for Transformers.js, or take one from onnx-community on the hub.`,
     );
   }
+}
+
+/**
+ * The same without the weights.
+ * @throws ModelLoadError with the file and the remedy
+ */
+export function checkModelJson(folder: string): void {
+  for (const name of REQUIRED_FILES) readJson(folder, name);
+  if (existsSync(join(folder, 'tokenizer_config.json'))) readJson(folder, 'tokenizer_config.json');
 }
 
 /**

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import type { PreTrainedModel } from '@huggingface/transformers';
 import type { InferenceSession } from 'onnxruntime-node';
 import { ModelLoadError } from '../errors.js';
+import { explainFailedSession } from '../placement/session-error.js';
 import type { ConcreteDevice, ConcreteDtype, HubOptions, ModelSpec } from '../types.js';
-import { explainUnusableDevice } from './choose.js';
 import { explainUnloadableOnnx, onnxFile } from './model-folder.js';
-import type { ModelSource } from './model-source.js';
 
 /** What is to be loaded, and how. */
 export interface WeightsRequest {
   readonly spec: ModelSpec;
-  readonly source: ModelSource;
+  /** Where all its files are. */
+  readonly folder: string;
   readonly device: ConcreteDevice;
   readonly dtype: ConcreteDtype;
   readonly hub: HubOptions;
@@ -22,7 +22,6 @@ export interface AutoClass {
   from_pretrained(
     location: string,
     options: {
-      revision?: string;
       device: ConcreteDevice;
       dtype: ConcreteDtype;
       session_options: InferenceSession.SessionOptions;
@@ -33,22 +32,19 @@ export interface AutoClass {
 /** @throws ModelLoadError: one sentence that says what is wrong and what to do */
 export async function loadPretrained(
   autoClass: AutoClass,
-  { spec, source, device, dtype }: WeightsRequest,
+  { spec, folder, device, dtype }: WeightsRequest,
 ): Promise<PreTrainedModel> {
-  const { location, options } = pretrainedOptions(source);
   try {
-    return await autoClass.from_pretrained(location, {
-      ...options,
+    return await autoClass.from_pretrained(folder, {
       device,
       dtype,
       session_options: sessionOptions(spec),
     });
   } catch (error) {
     if (error instanceof ModelLoadError) throw error;
-    if (device !== 'cpu')
-      throw new ModelLoadError('device_unavailable', explainUnusableDevice(device, error), { cause: error });
-    const path =
-      source.kind === 'folder' ? join(source.path, onnxFile(dtype)) : `${source.id}/${onnxFile(dtype)}`;
+    const explained = explainFailedSession({ source: spec.source, device, dtype }, error);
+    if (explained) throw explained;
+    const path = join(folder, onnxFile(dtype));
     throw new ModelLoadError('model_corrupt', explainUnloadableOnnx(path, error), { cause: error });
   }
 }
@@ -56,16 +52,6 @@ export async function loadPretrained(
 /** Undefined: the model consists of several graphs. */
 export function sessionOf({ sessions }: PreTrainedModel): InferenceSession | undefined {
   return (sessions as Record<string, InferenceSession>)['model'];
-}
-
-/** What Transformers.js is asked for. */
-export function pretrainedOptions(source: ModelSource): {
-  location: string;
-  options: { revision?: string };
-} {
-  return source.kind === 'folder'
-    ? { location: source.path, options: {} }
-    : { location: source.id, options: { revision: source.revision } };
 }
 
 function sessionOptions({ threads }: ModelSpec): InferenceSession.SessionOptions {

@@ -79,10 +79,10 @@ export async function loadWeights(request: WeightsRequest): Promise<LoadedWeight
  */
 export async function createCausalModel(
   weights: LoadedWeights,
-  spec: ModelSpec,
+  { spec, device }: Pick<WeightsRequest, 'spec' | 'device'>,
   contextLength: number,
 ): Promise<LoadedCausalModel> {
-  const fullTokens = resolveLimits(spec).maxRows * contextLength;
+  const fullTokens = resolveLimits(spec, device).maxRows * contextLength;
   const cacheBytes = (perToken: number): number => {
     const bytes = resolveCacheMemory(spec, fullTokens * perToken);
     if (bytes < LEAST_CACHE_TOKENS * perToken) throw tooLittleMemory(spec, LEAST_CACHE_TOKENS * perToken);

@@ -25,12 +25,22 @@ export interface CausalModel<Cache extends SequenceCache = SequenceCache> {
   readonly blocks: number;
   /** Blocks that a sequence could have now. */
   readonly availableBlocks: number;
+  /**
+   * Memory ran short, or is there again: from now on no more than so many blocks are used, at most `blocks`. Sequences keep what they
+   * hold. Where it is missing, the cache takes all of its memory at once.
+   */
+  limitBlocks?(blocks: number): void;
   /** A cache for a sequence of these tokens. It may hold a beginning of them already, but never all of them. */
   open(tokens: readonly number[]): Cache;
   /** Blocks that this cache holds. */
   heldBlocks(cache: Cache): number;
   /** Makes room for `count` more tokens. @returns false, and nothing is changed, if there is none */
   reserve(cache: Cache, count: number): boolean;
+  /**
+   * Rows that decode and pieces of prompts may share a pass. Default: they are split into passes apart from each other, prompts
+   * first: their first token waits for nothing else then.
+   */
+  readonly mixesRows?: boolean;
   /** Splits what a step runs into passes that the graph can run at once. */
   passes<Row extends ForwardRow<Cache>>(rows: readonly Row[]): Row[][];
   /**
@@ -39,6 +49,8 @@ export interface CausalModel<Cache extends SequenceCache = SequenceCache> {
    * @returns the logits behind each row's last token, `[vocabSize]` each, the caller's to overwrite
    */
   forward(rows: readonly ForwardRow<Cache>[]): Promise<Float32Array[]>;
+  /** Gives back what the session doesn't hold. Nothing may be asked of the model any more. */
+  dispose?(): Promise<void>;
   /** The sequence has ended or gives up its cache. What it held may serve others that begin alike. */
   close(cache: Cache): void;
 }

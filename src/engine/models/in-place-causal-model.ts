@@ -66,6 +66,10 @@ export class InPlaceCausalModel implements CausalModel<KvRow> {
     return this.#kv.available;
   }
 
+  limitBlocks(blocks: number): void {
+    this.#kv.limitTo(blocks);
+  }
+
   open(tokens: readonly number[]): KvRow {
     return this.#kv.open(tokens);
   }

@@ -27,6 +27,7 @@ const BLOCK_TOKENS = 16;
 export class PagedCausalModel implements CausalModel<SharedRow> {
   readonly vocabSize: number;
   readonly blockTokens = BLOCK_TOKENS;
+  readonly mixesRows = true;
   readonly blocks: number;
   readonly #session: InferenceSession;
   readonly #memory: GpuMemory;
@@ -53,6 +54,16 @@ export class PagedCausalModel implements CausalModel<SharedRow> {
 
   get availableBlocks(): number {
     return this.#kv.available;
+  }
+
+  /** The memory is taken already; but what runs over fewer blocks takes less besides. */
+  limitBlocks(blocks: number): void {
+    this.#kv.limitTo(blocks);
+  }
+
+  /** Gives the cache's memory back. */
+  async dispose(): Promise<void> {
+    await this.#memory.release();
   }
 
   open(tokens: readonly number[]): SharedRow {

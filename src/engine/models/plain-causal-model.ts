@@ -38,6 +38,7 @@ export class PlainCausalModel implements CausalModel<PlainCache> {
   readonly #inputs: ReadonlySet<string>;
   readonly #cacheInputs: readonly CacheInput[];
   #available: number;
+  #withheld = 0;
 
   /**
    * @param cacheBytes most that the caches of all sequences may take, if a token takes so much
@@ -54,7 +55,11 @@ export class PlainCausalModel implements CausalModel<PlainCache> {
   }
 
   get availableBlocks(): number {
-    return this.#available;
+    return Math.max(0, this.#available - this.#withheld);
+  }
+
+  limitBlocks(blocks: number): void {
+    this.#withheld = this.blocks - blocks;
   }
 
   open(): PlainCache {
@@ -73,7 +78,7 @@ export class PlainCausalModel implements CausalModel<PlainCache> {
 
   reserve(cache: PlainCache, count: number): boolean {
     const more = Math.ceil((cache.length + count) / BLOCK_TOKENS) - cache.blocks;
-    if (more > this.#available) return false;
+    if (more > 0 && more > this.availableBlocks) return false;
     if (more > 0) {
       cache.blocks += more;
       this.#available -= more;

@@ -15,6 +15,7 @@ export const BLOCK_FORM: GraphForm = {
     const attention = new BlockAttention(sink, sites[0]!.layer.pastKey);
     const toFloat = converter(sink, DataType.FLOAT);
     for (const site of sites) attendInBlocks(site, { sink, attention, toFloat });
+    return new Set();
   },
   pickLast: (value, sink) => sink.add('GatherND', [value, 'last'], { attributes: { batch_dims: int(1) } }),
   inputs: (layers) => [

@@ -1,15 +1,19 @@
 import type { AttentionSite } from './attention-site.js';
 import type { CacheLayer } from './cache-layers.js';
-import type { FloatType } from './graph-view.js';
+import type { FloatType, GraphView } from './graph-view.js';
 import type { NodeSink } from './node-sink.js';
-import { int, type ValueInfoProto } from './proto/index.js';
+import { int, type NodeProto, type ValueInfoProto } from './proto/index.js';
 
 /** Where a rewritten graph finds the KV cache, and how many rows share a pass. */
 export interface GraphForm {
   /** Part of the names of cached graphs. */
   readonly name: string;
-  /** Writes the attention of all layers. @throws Unrecognised where one can't be written in this form */
-  attend(sites: readonly AttentionSite[], sink: NodeSink): void;
+  /**
+   * Writes the attention of all layers.
+   * @returns nodes besides those of the sites that are not needed any more
+   * @throws Unrecognised where one can't be written in this form
+   */
+  attend(sites: readonly AttentionSite[], sink: NodeSink, view: GraphView): ReadonlySet<NodeProto>;
   /** Picks each row's last token of a value. @returns its name */
   pickLast(value: string, sink: NodeSink): string;
   inputs(layers: readonly CacheLayer[]): ValueInfoProto[];

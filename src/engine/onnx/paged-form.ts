@@ -2,6 +2,7 @@ import type { AttentionSite, FlatAttention, HeadedAttention } from './attention-
 import type { CacheLayer } from './cache-layers.js';
 import { converter, nameAs, type Convert, type GraphForm } from './graph-form.js';
 import { Unrecognised } from './graph-view.js';
+import { mergeProjections, type MergedProjections } from './merge-projections.js';
 import type { NodeSink } from './node-sink.js';
 import { DataType, float, int, ints, MICROSOFT, valueInfo } from './proto/index.js';
 
@@ -29,9 +30,11 @@ const BOUNDS = 16;
  */
 export const PAGED_FORM: GraphForm = {
   name: 'paged',
-  attend(sites, sink) {
+  attend(sites, sink, view) {
+    const { replaced, packed } = mergeProjections(view, sink);
     const toHalf = converter(sink, DataType.FLOAT16);
-    for (const site of sites) attendPaged(site, sink, toHalf);
+    for (const site of sites) attendPaged(site, { sink, toHalf, packed });
+    return replaced;
   },
   pickLast: (value, sink) => sink.add('Gather', [value, 'last'], { attributes: { axis: int(1) } }),
   inputs: (layers) => [
@@ -51,22 +54,30 @@ export const PAGED_FORM: GraphForm = {
   outputs: (_, vocabSize) => [valueInfo('logits', DataType.FLOAT, [1, 'rows', vocabSize])],
 };
 
-function attendPaged({ layer, call }: AttentionSite, sink: NodeSink, toHalf: Convert): void {
+interface Emission {
+  readonly sink: NodeSink;
+  readonly toHalf: Convert;
+  readonly packed: MergedProjections['packed'];
+}
+
+function attendPaged({ layer, call }: AttentionSite, emission: Emission): void {
   if (call.softcap !== 0)
     throw new Unrecognised('its attention bounds the scores, which the GPU has no operator for');
   switch (call.layout) {
     case 'flat':
-      return attendFlat(layer, call, sink, toHalf);
+      return attendFlat(layer, call, emission);
     case 'heads':
-      return attendHeads(layer, call, sink, toHalf);
+      return attendHeads(layer, call, emission);
     default:
       return call satisfies never;
   }
 }
 
-function attendFlat(layer: CacheLayer, call: FlatAttention, sink: NodeSink, toHalf: Convert): void {
-  const { heads, kvHeads, headDim, projections, rotary, output: name, outputType: to } = call;
+function attendFlat(layer: CacheLayer, call: FlatAttention, { sink, toHalf, packed }: Emission): void {
+  const { heads, kvHeads, headDim, rotary, output: name, outputType: to } = call;
   const size = heads * headDim;
+  const whole = packed(call.projections);
+  const projections = whole === undefined ? call.projections : [whole];
   const sizes =
     projections.length === 1 ? [size + 2 * kvHeads * headDim] : [size, kvHeads * headDim, kvHeads * headDim];
   const operands = projections.map((value, i) =>
@@ -84,7 +95,7 @@ function attendFlat(layer: CacheLayer, call: FlatAttention, sink: NodeSink, toHa
   );
 }
 
-function attendHeads(layer: CacheLayer, call: HeadedAttention, sink: NodeSink, toHalf: Convert): void {
+function attendHeads(layer: CacheLayer, call: HeadedAttention, { sink, toHalf }: Emission): void {
   const { heads, kvHeads, headDim, output: name, outputType: to } = call;
   const flat = (value: string, count: number, perm: number[]) =>
     sink.add('Reshape', [

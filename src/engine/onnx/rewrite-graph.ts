@@ -87,14 +87,16 @@ function rewrite(model: ModelProto, form: GraphForm): Rewriting {
   const { sites, trials } = readSites(view, layers);
 
   const sink = new NodeSink();
-  form.attend(sites, sink);
+  const needless = form.attend(sites, sink, view);
   const own = new Set(sink.nodes);
   const changes: Changes = new Map();
   const picked = pickLastToken(view, (value) => form.pickLast(value, sink), changes);
   nameLogits(view, sink, changes, picked, logits.type);
   const outputs = form.outputs(layers, logits.vocabSize);
   const replaced = new Set(sites.flatMap((site) => site.replaced));
-  const nodes = graph.node.filter((node) => !replaced.has(node)).map((node) => changes.get(node) ?? node);
+  const nodes = graph.node
+    .filter((node) => !replaced.has(node) && !needless.has(node))
+    .map((node) => changes.get(node) ?? node);
   const gone = new Set([
     'attention_mask',
     ...layers.flatMap((layer) => [layer.pastKey, layer.pastValue]),

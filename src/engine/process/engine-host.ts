@@ -3,6 +3,7 @@ import type { SequenceSink } from '../generation/step-loop.js';
 import type { LoadedModel } from '../loading/load-model.js';
 import type { FromEngine, ToEngine } from '../protocol.js';
 import type { GenerationEvent, HubOptions, LoadContext, ModelSpec, TokenLogprobs } from '../types.js';
+import { StatsReader } from './stats-reader.js';
 
 export type LoadModel = (spec: ModelSpec, hub: HubOptions, context: LoadContext) => Promise<LoadedModel>;
 
@@ -12,8 +13,10 @@ export class EngineHost {
   readonly #send: (message: FromEngine) => void;
   readonly #exit: () => void;
   #model: LoadedModel | undefined;
+  #closed = false;
   /** Calls that weren't answered yet. */
   readonly #calls = new Map<number, AbortController>();
+  readonly #stats = new StatsReader();
 
   constructor(loadModel: LoadModel, send: (message: FromEngine) => void, exit: () => void) {
     this.#loadModel = loadModel;
@@ -33,11 +36,21 @@ export class EngineHost {
         return this.#cancel(message.id);
       case 'ping':
         return this.#send({ type: 'pong' });
+      case 'stats':
+        return this.#send({ type: 'stats', stats: this.#stats.read() });
       case 'shutdown':
         return this.#exit();
       default:
         return message satisfies never;
     }
+  }
+
+  /** Gives the model back, now or, while it is loading, as soon as it is there. For a host that outlives its model. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const model = this.#model;
+    this.#model = undefined;
+    await model?.dispose();
   }
 
   async #load({ spec, hub, avoid }: Extract<ToEngine, { type: 'load' }>): Promise<void> {
@@ -47,6 +60,7 @@ export class EngineHost {
         onProgress: (progress) => this.#send({ type: 'progress', progress }),
         onCondition: (degraded) => this.#send({ type: 'condition', degraded }),
       });
+      if (this.#closed) return await loaded.dispose();
       this.#model = loaded;
       this.#send({ type: 'loaded', report: loaded.report });
     } catch (error) {

@@ -4,13 +4,20 @@
  */
 import { loadModel } from '../loading/load-model.js';
 import type { FromEngine, ToEngine } from '../protocol.js';
-import { EngineHost } from './engine-host.js';
+import { EngineHost, type LoadModel } from './engine-host.js';
 
 function send(message: FromEngine): void {
   if (process.connected) process.send?.(message);
 }
 
-const host = new EngineHost(loadModel, send, () => process.exit(0));
+/** All that this process has run until the model could answer is what the load cost: its start and imports, too. */
+const loadAndMeasure: LoadModel = async (...args) => {
+  const loaded = await loadModel(...args);
+  const { user, system } = process.cpuUsage();
+  return { ...loaded, report: { ...loaded.report, loadCpuMs: Math.round((user + system) / 1000) } };
+};
+
+const host = new EngineHost(loadAndMeasure, send, () => process.exit(0));
 
 process.on('message', (message: ToEngine) => void host.receive(message));
 // the server is gone, however it ended: an engine never outlives it

@@ -140,6 +140,7 @@ function threadEntry(): URL {
 
 /** What makes a thread run TypeScript. A thread of Node 20 has its own module hooks, without those of the main thread. */
 function loaderOptions(entry: URL): Pick<WorkerOptions, 'execArgv'> {
-  if (!entry.pathname.endsWith('.ts')) return {};
+  // not the arguments of this process, which may be about its own program only
+  if (!entry.pathname.endsWith('.ts')) return { execArgv: [] };
   return { execArgv: ['--import', new URL('./typescript-thread.mjs', import.meta.url).href] };
 }

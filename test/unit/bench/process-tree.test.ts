@@ -1,17 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { parseStatus, residentBytesOfTree, sumOfTree } from '../../../bench/support/process-tree.js';
+import {
+  cpuSecondsOfTree,
+  parseCpu,
+  parsePsTime,
+  parseStatus,
+  residentBytesOfTree,
+  treeOf,
+} from '../../../bench/support/process-tree.js';
 
-describe('the memory of a process tree', () => {
-  it('is that of the process and everything under it', () => {
+describe('a process tree', () => {
+  it('is the process and everything under it', () => {
     const processes = [
-      { pid: 1, parent: 0, resident: 1000 },
-      { pid: 7, parent: 1, resident: 1 },
-      { pid: 8, parent: 7, resident: 2 },
-      { pid: 9, parent: 8, resident: 4 },
-      { pid: 10, parent: 1, resident: 8 },
+      { pid: 1, parent: 0 },
+      { pid: 7, parent: 1 },
+      { pid: 8, parent: 7 },
+      { pid: 9, parent: 8 },
+      { pid: 10, parent: 1 },
     ];
-    expect(sumOfTree(processes, 7)).toBe(7);
-    expect(sumOfTree(processes, 99)).toBe(0);
+    expect(treeOf(processes, 7).map(({ pid }) => pid)).toEqual([7, 8, 9]);
+    expect(treeOf(processes, 99)).toEqual([]);
   });
 
   it('is read from /proc', () => {
@@ -20,7 +27,16 @@ describe('the memory of a process tree', () => {
     expect(parseStatus('Pid:\t42\nPPid:\t7\n').resident).toBe(0);
   });
 
+  it('has CPU time, whatever the process is called', () => {
+    const rest = '7 1 1 0 -1 4194560 1 0 0 0 250 50 9 9 20 0 11 0 1 2 3';
+    expect(parseCpu(`42 (node) S ${rest}`)).toBe(3);
+    expect(parseCpu(`42 (a) R 1 (b) S ${rest}`)).toBe(3);
+    expect(['0:01.50', '02:03', '1:00:00', '2-00:00:01'].map(parsePsTime)).toEqual([1.5, 123, 3600, 172_801]);
+  });
+
   it('counts this very process', () => {
     expect(residentBytesOfTree(process.pid)).toBeGreaterThan(10e6);
+    const { user, system } = process.cpuUsage();
+    expect(cpuSecondsOfTree(process.pid)).toBeCloseTo((user + system) / 1e6, 0);
   });
 });

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseCommand, UsageError } from '../../../src/cli/batch/arguments.js';
+import { parseCommand } from '../../../src/cli/batch/arguments.js';
+import { UsageError } from '../../../src/cli/usage-error.js';
 
 const run = (what: string, more: object = {}) => ({
   kind: 'run',

@@ -41,6 +41,7 @@ export class ScriptedModel implements CausalModel<TokenCache> {
   readonly #script: Script;
   readonly #left: (readonly number[])[] = [];
   #inPass = false;
+  #limit = Infinity;
 
   constructor(script: Script = {}) {
     this.#script = script;
@@ -51,7 +52,11 @@ export class ScriptedModel implements CausalModel<TokenCache> {
   get availableBlocks(): number {
     let held = 0;
     for (const { blocks } of this.opened) held += blocks;
-    return this.blocks - held;
+    return Math.max(0, Math.min(this.blocks, this.#limit) - held);
+  }
+
+  limitBlocks(blocks: number): void {
+    this.#limit = blocks;
   }
 
   open(tokens: readonly number[]): TokenCache {
@@ -71,7 +76,7 @@ export class ScriptedModel implements CausalModel<TokenCache> {
     this.#checkOpen(cache);
     if (this.#inPass) this.#refuse('room was reserved while a pass ran');
     const more = Math.ceil((cache.length + count) / this.blockTokens) - cache.blocks;
-    if (more > this.availableBlocks) return false;
+    if (more > 0 && more > this.availableBlocks) return false;
     cache.blocks += Math.max(0, more);
     return true;
   }
