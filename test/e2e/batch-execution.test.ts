@@ -23,7 +23,7 @@ beforeAll(async () => {
   // prompts are cut as those of single calls, and none begins where another ended: the same to the last digit
   const models = config.models.map((model) => ({
     ...model,
-    backgroundChunk: model.prefillChunk,
+    backgroundChunk: 128,
     prefixCache: false,
   }));
   server = await startApp({ ...config, models });

@@ -76,6 +76,16 @@ describe.skipIf(!there)(`a cache on the GPU (${WEBGPU_SKIP})`, () => {
     expect(paged.availableBlocks).toBe(paged.blocks);
   });
 
+  it.each([48, 512, 700])('the best of %i tokens is the one that the logits say', async (vocabSize) => {
+    const paged = await openPaged(groupQueryDecoder({ shape: { vocabSize } }), 64 * 1024);
+    const prompts = [[3, 1, 4], [1, 5, 9, 2, 6], [5]];
+    const open = () => prompts.map((tokens) => ({ cache: paged.open([0]), tokens }));
+    const [first, second] = [open(), open()];
+    for (const { cache, tokens } of [...first, ...second]) paged.reserve(cache, tokens.length);
+    const logits = await paged.forward(first);
+    expect(await paged.best(second)).toEqual(logits.map((row) => row.indexOf(Math.max(...row))));
+  });
+
   it('rows that begin alike share blocks, those that come later are not computed again', async () => {
     const model = groupQueryDecoder();
     const [paged, plain] = await Promise.all([

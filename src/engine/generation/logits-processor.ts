@@ -21,6 +21,12 @@ export class LogitsProcessor {
     this.#seen = new Set(options.repetitionPenalty === 1 ? [] : promptTokens);
   }
 
+  /** Whether the request asks for any change at all. */
+  get changesLogits(): boolean {
+    const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
+    return repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0 || logitBias.size > 0;
+  }
+
   /** @param banned tokens that must not come now */
   process(logits: Float32Array, banned: Iterable<number>): void {
     this.#penalizeRepetition(logits);

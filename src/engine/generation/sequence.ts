@@ -67,13 +67,23 @@ export class Sequence {
     return this.promptTokens.length + this.#options.maxTokens;
   }
 
+  /** Whether its next token is the one of the largest logit, and nothing more is told of the logits. */
+  get takesBest(): boolean {
+    const { temperature, topP, logprobs, constraint, minTokens } = this.#options;
+    const greedy = temperature === 0 || topP === 0;
+    return (
+      greedy && logprobs === undefined && !constraint && minTokens === 0 && !this.#processor.changesLogits
+    );
+  }
+
   /**
    * Takes the next token from what the model says behind all tokens so far.
-   * @param logits overwritten
+   * @param prediction logits, overwritten; or, if it `takesBest`, that token
    * @returns a `token` event, and with the last one a `finish`
    */
-  advance(logits: Float32Array): GenerationEvent[] {
-    const { token, logprobs } = this.#choose(logits);
+  advance(prediction: Float32Array | number): GenerationEvent[] {
+    const { token, logprobs } =
+      typeof prediction === 'number' ? { token: prediction, logprobs: undefined } : this.#choose(prediction);
     this.#completionTokens++;
     if (this.#options.stopTokens.has(token)) {
       // its text, if it has one, isn't part of the completion

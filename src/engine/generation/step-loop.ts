@@ -180,7 +180,7 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     }
     const started = performance.now();
     let failure: unknown;
-    const logits = await this.#model.forward(rows).catch((error: unknown) => {
+    const predictions = await this.#predict(rows).catch((error: unknown): number[] => {
       failure = error ?? new Error('the pass failed');
       return [];
     });
@@ -191,13 +191,19 @@ export class StepLoop<Cache extends SequenceCache = SequenceCache> {
     if (isBackground(rows) && rows.every(({ tokens }) => tokens.length === 1)) {
       this.#pace.observe(rows.length, performance.now() - started);
     }
-    rows.forEach(({ entry }, i) => this.#advance(entry, logits[i] as Float32Array));
+    rows.forEach(({ entry }, i) => this.#advance(entry, predictions[i] as Float32Array | number));
   }
 
-  #advance(entry: Entry<Cache>, logits: Float32Array): void {
+  #predict(rows: readonly StepRow<Cache>[]): Promise<Float32Array[] | number[]> {
+    const model = this.#model;
+    const onlyBest = model.best && rows.every(({ entry: { sequence } }) => sequence.takesBest);
+    return onlyBest && model.best ? model.best(rows) : model.forward(rows);
+  }
+
+  #advance(entry: Entry<Cache>, prediction: Float32Array | number): void {
     if (!this.#entries.has(entry.id) || entry.pending > 0) return;
     try {
-      for (const event of entry.sequence.advance(logits)) {
+      for (const event of entry.sequence.advance(prediction)) {
         // with the first token, not before: what has answered nothing can be begun anew elsewhere
         if (!entry.started) this.#start(entry);
         if (!this.#entries.has(entry.id)) return; // cancelled by what receives its events

@@ -49,6 +49,13 @@ export interface CausalModel<Cache extends SequenceCache = SequenceCache> {
    * @returns the logits behind each row's last token, `[vocabSize]` each, the caller's to overwrite
    */
   forward(rows: readonly ForwardRow<Cache>[]): Promise<Float32Array[]>;
+  /**
+   * The same as `forward` where nobody needs more of the logits than which is the largest, the first of equals: on a device of its
+   * own, that spares the way of all of them to the host.
+   * @returns the most probable token behind each row's last one
+   * @throws Error if the logits aren't numbers
+   */
+  best?(rows: readonly ForwardRow<Cache>[]): Promise<number[]>;
   /** Gives back what the session doesn't hold. Nothing may be asked of the model any more. */
   dispose?(): Promise<void>;
   /** The sequence has ended or gives up its cache. What it held may serve others that begin alike. */

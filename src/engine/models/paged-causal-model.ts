@@ -1,8 +1,10 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { argmax } from '../generation/sampler.js';
 import { SharedKvCache, type SharedRow } from '../kv/shared-kv-cache.js';
 import type { CausalModel, ForwardRow } from './causal-model.js';
 import { GpuMemory, gpuBytesPerToken } from './gpu-memory.js';
 import type { LayerShape } from './in-place-memory.js';
+import { PIECE } from '../onnx/paged-form.js';
 import { pagedInputs } from './paged-inputs.js';
 
 export interface PagedOptions {
@@ -88,12 +90,29 @@ export class PagedCausalModel implements CausalModel<SharedRow> {
   }
 
   async forward(rows: readonly Row[]): Promise<Float32Array[]> {
+    const { logits } = await this.#run(rows, ['logits']);
+    const data = (logits as Tensor).data as Float32Array;
+    return rows.map((_, row) => data.subarray(row * this.vocabSize, (row + 1) * this.vocabSize));
+  }
+
+  async best(rows: readonly Row[]): Promise<number[]> {
+    const { most, best } = await this.#run(rows, ['most', 'best']);
+    const largest = (most as Tensor).data as Float32Array;
+    const places = (best as Tensor).data as BigInt64Array;
+    const pieces = largest.length / rows.length;
+    return rows.map((_, row) => {
+      const piece = argmax(largest.subarray(row * pieces, (row + 1) * pieces));
+      return piece * PIECE + Number(places[row * pieces + piece]);
+    });
+  }
+
+  async #run(rows: readonly Row[], outputs: readonly string[]): Promise<Record<string, Tensor>> {
     const inputs = pagedInputs(
       rows.map(({ tokens, cache }) => ({ tokens, past: cache.length, blocks: cache.blocks })),
     );
-    const outputs = await this.#session.run({ ...inputs, ...this.#memory.inputs });
+    // what isn't named stays on the GPU
+    const results = await this.#session.run({ ...inputs, ...this.#memory.inputs }, outputs);
     for (const { cache, tokens } of rows) this.#kv.commit(cache, tokens);
-    const logits = (outputs['logits'] as Tensor).data as Float32Array;
-    return rows.map((_, row) => logits.subarray(row * this.vocabSize, (row + 1) * this.vocabSize));
+    return results;
   }
 }

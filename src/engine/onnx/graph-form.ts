@@ -16,6 +16,8 @@ export interface GraphForm {
   attend(sites: readonly AttentionSite[], sink: NodeSink, view: GraphView): ReadonlySet<NodeProto>;
   /** Picks each row's last token of a value. @returns its name */
   pickLast(value: string, sink: NodeSink): string;
+  /** Adds what is computed of the logits, `[.., vocabSize]`, besides them. */
+  conclude(sink: NodeSink, logits: { readonly vocabSize: number; readonly opset: number }): void;
   inputs(layers: readonly CacheLayer[]): ValueInfoProto[];
   outputs(layers: readonly CacheLayer[], vocabSize: number): ValueInfoProto[];
 }

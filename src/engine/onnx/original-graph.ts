@@ -13,11 +13,16 @@ const OLDEST_OPSET = 13;
 
 /** Inputs and outputs that the old graph does not have. */
 const OWN_NAMES =
-  /^(position_ids|mask|table|valid|block_row|block_slot|last|starts|past|bounds|delta\.\d+\.(key|value))$/;
+  /^(position_ids|mask|table|valid|block_row|block_slot|last|starts|past|bounds|most|best|delta\.\d+\.(key|value))$/;
+
+/** Version of the standard operators. */
+export function opsetOf({ opsetImport }: ModelProto): number {
+  return Number(opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
+}
 
 /** @throws Unrecognised */
-export function refuseOldOperators({ opsetImport }: ModelProto): void {
-  const version = opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n;
+export function refuseOldOperators(model: ModelProto): void {
+  const version = opsetOf(model);
   if (version < OLDEST_OPSET)
     throw new Unrecognised(`the graph uses version ${version} of the ONNX operators`);
 }

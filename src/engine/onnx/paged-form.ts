@@ -6,6 +6,11 @@ import { mergeProjections, type MergedProjections } from './merge-projections.js
 import type { NodeSink } from './node-sink.js';
 import { DataType, float, int, ints, MICROSOFT, valueInfo } from './proto/index.js';
 
+/** Logits that {@link PAGED_FORM} finds the largest of at a time. */
+export const PIECE = 256;
+/** Below any logit. */
+const LEAST = -3e38;
+
 /** Place of the bounds on lengths among the operator's inputs: the one that is read on the host. */
 const BOUNDS = 16;
 
@@ -27,6 +32,10 @@ const BOUNDS = 16;
  * | output | | |
  * |---|---|---|
  * | `logits` | float32 [1, B, V] | behind each row's last token |
+ * | `most` | float32 [B, C] | the largest logit of each 256 |
+ * | `best` | int64 [B, C] | which of the 256 it is |
+ *
+ * `most` and `best` are all that a greedy row needs: a few hundred numbers instead of a vocabulary.
  */
 export const PAGED_FORM: GraphForm = {
   name: 'paged',
@@ -37,6 +46,7 @@ export const PAGED_FORM: GraphForm = {
     return replaced;
   },
   pickLast: (value, sink) => sink.add('Gather', [value, 'last'], { attributes: { axis: int(1) } }),
+  conclude: (sink, logits) => chooseBest(sink, logits),
   inputs: (layers) => [
     valueInfo('input_ids', DataType.INT64, [1, 'tokens']),
     valueInfo('position_ids', DataType.INT64, [1, 'tokens']),
@@ -51,8 +61,31 @@ export const PAGED_FORM: GraphForm = {
       ),
     ),
   ],
-  outputs: (_, vocabSize) => [valueInfo('logits', DataType.FLOAT, [1, 'rows', vocabSize])],
+  outputs: (_, vocabSize) => {
+    const pieces = Math.ceil(vocabSize / PIECE);
+    return [
+      valueInfo('logits', DataType.FLOAT, [1, 'rows', vocabSize]),
+      valueInfo('most', DataType.FLOAT, ['rows', pieces]),
+      valueInfo('best', DataType.INT64, ['rows', pieces]),
+    ];
+  },
 };
+
+/** A reduction has one thread for each of its results: for whole vocabularies there would be too few. */
+function chooseBest(sink: NodeSink, { vocabSize, opset }: { vocabSize: number; opset: number }): void {
+  const pieces = Math.ceil(vocabSize / PIECE);
+  const missing = pieces * PIECE - vocabSize;
+  const whole =
+    missing === 0
+      ? 'logits'
+      : sink.add('Pad', ['logits', sink.ints(0, 0, 0, 0, 0, missing), sink.float(LEAST)]);
+  const cut = sink.add('Reshape', [whole, sink.ints(-1, pieces, PIECE)]);
+  const keepdims = int(0);
+  sink.add('ArgMax', [cut], { attributes: { axis: int(2), keepdims }, output: 'best' });
+  // the axes became an input
+  if (opset < 18) sink.add('ReduceMax', [cut], { attributes: { axes: ints([2]), keepdims }, output: 'most' });
+  else sink.add('ReduceMax', [cut, sink.ints(2)], { attributes: { keepdims }, output: 'most' });
+}
 
 interface Emission {
   readonly sink: NodeSink;

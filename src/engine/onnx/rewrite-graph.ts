@@ -11,7 +11,7 @@ import { pickLastToken, type Changes } from './last-token.js';
 import { settleLeftovers } from './leftovers.js';
 import { assembleModel } from './new-graph.js';
 import { NodeSink, PREFIX } from './node-sink.js';
-import { freeNames, readLogits, refuseOldOperators, refuseUnknownInputs } from './original-graph.js';
+import { freeNames, opsetOf, readLogits, refuseOldOperators, refuseUnknownInputs } from './original-graph.js';
 import { DataType, int, type ModelProto } from './proto/index.js';
 import { NodeProtoSchema } from './proto/onnx_pb.js';
 import { SMALL_TRIALS, TrialRunner, type Trial } from './trials.js';
@@ -92,6 +92,7 @@ function rewrite(model: ModelProto, form: GraphForm): Rewriting {
   const changes: Changes = new Map();
   const picked = pickLastToken(view, (value) => form.pickLast(value, sink), changes);
   nameLogits(view, sink, changes, picked, logits.type);
+  form.conclude(sink, { vocabSize: logits.vocabSize, opset: opsetOf(model) });
   const outputs = form.outputs(layers, logits.vocabSize);
   const replaced = new Set(sites.flatMap((site) => site.replaced));
   const nodes = graph.node
