@@ -14,7 +14,7 @@ import { chooseAmong, commandLine } from './support/arguments.js';
 import { formatTable } from './support/markdown-table.js';
 import { measuredHere, report } from './support/report.js';
 
-const SECTIONS = ['choices', 'texts', 'memory', 'speed'] as const;
+const SECTIONS = ['choices', 'texts', 'speed', 'memory'] as const;
 const { values } = parseArgs({
   options: { golden: { type: 'string' }, only: { type: 'string', default: SECTIONS.join(',') } },
 });
@@ -91,38 +91,42 @@ const measured = measuredHere();
 const models = await textModels(values.golden);
 const parts: string[] = [];
 
+/** What there is so far: a later section may fail. */
+function keep(...added: string[]): void {
+  parts.push(...added);
+  report({
+    name: 'gpu',
+    title: 'On a GPU',
+    command: commandLine('bench:gpu', process.argv.slice(2)),
+    intro: `Through WebGPU, with the models in engine processes of their own, as the server has them. GPU: ${nameGpu()}.`,
+    measured,
+    body: parts.join('\n\n'),
+  });
+}
+
 if (sections.includes('choices')) {
   const choices: Choice[] = [];
   for (const { name, folder } of models) choices.push(await chosenFor(name, folder));
-  parts.push('## What `auto` comes to', choiceTable(choices));
+  keep('## What `auto` comes to', choiceTable(choices));
 }
 if (sections.includes('texts')) {
   const agreements: Agreement[] = [];
   for (const model of models) agreements.push(...(await compareTexts(model)));
-  parts.push(
+  keep(
     '## Texts',
     `Greedy tokens of ${PROMPTS.length} prompts against those of the CPU at float32; and of ${ARRIVALS} requests of random length that come and go within two seconds, against those that the prompt gets alone on the GPU.`,
     agreementTable(agreements),
   );
 }
-if (sections.includes('memory')) {
-  parts.push('## Memory that does not do', memoryTable(await runOutOfMemory(models[0]!.folder)));
-}
 if (sections.includes('speed')) {
   const speeds = await measureSpeed(await speedModel());
   const torch = measureTorch();
-  parts.push(
+  keep(
     '## Speed',
     `135M parameters (random weights), ${PROMPT_TOKENS} tokens of prompt, ${NEW_TOKENS} generated, prefill included; medians. Peer: ${torch?.versions ?? 'not there'}, \`generate()\` with as many rows.`,
     speedTable(speeds, torch),
   );
 }
-
-report({
-  name: 'gpu',
-  title: 'On a GPU',
-  command: commandLine('bench:gpu', process.argv.slice(2)),
-  intro: `Through WebGPU, with the models in engine processes of their own, as the server has them. GPU: ${nameGpu()}.`,
-  measured,
-  body: parts.join('\n\n'),
-});
+if (sections.includes('memory')) {
+  keep('## Memory that does not do', memoryTable(await runOutOfMemory(models[0]!.folder)));
+}

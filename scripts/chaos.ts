@@ -12,6 +12,7 @@ import { VICTIMS, type Victim } from '../test/support/batch-chaos/attacks.js';
 import { runCampaign, type Campaign } from '../test/support/batch-chaos/campaign.js';
 import type { KillReport, RoundReport } from '../test/support/batch-chaos/round.js';
 import type { ScriptedEngine } from '../test/support/batch-chaos/system.js';
+import { buildScriptedServer } from '../test/support/build.js';
 import { HAS_POSTGRES } from '../test/support/postgres.js';
 import { HAS_REDIS } from '../test/support/redis.js';
 import { INSTALL_SERVICES } from '../test/support/service-process.js';
@@ -174,6 +175,7 @@ const subjects = chooseAmong('only', values.only, SUBJECTS).filter((subject) => 
   skipped.push(`## ${titleOf(subject)}\n\nSkipped: Postgres and Redis are missing (${INSTALL_SERVICES}).`);
   return false;
 });
+await buildScriptedServer();
 process.stderr.write(`seed ${values.seed}\n`);
 async function measure(subject: Subject): Promise<Result> {
   const campaign = campaignOf(subject, rounds, lines, values.seed);

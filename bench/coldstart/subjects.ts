@@ -1,7 +1,7 @@
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { bundle } from '../../scripts/lambda/bundle.js';
+import { bundle } from '../../scripts/bundle.mjs';
 import { packageLambda } from '../../scripts/lambda/package.js';
 
 export interface Subject {

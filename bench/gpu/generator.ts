@@ -32,6 +32,16 @@ export class Generator {
     }
   }
 
+  /** Times that the engine was started again. */
+  get deaths(): number {
+    return this.#engine.loads - 1;
+  }
+
+  /** Resolves when it takes requests, also after its engine died. */
+  async whenReady(): Promise<void> {
+    await this.#engine.load();
+  }
+
   /** Greedy. */
   run(request: Pick<GenerationRequest, 'prompt' | 'maxTokens' | 'ignoreEos'>): Promise<Generation> {
     return collect(this.#engine.generate({ ...request, temperature: 0 }, { stream: false }));

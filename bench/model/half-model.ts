@@ -18,11 +18,14 @@ import { toHalves } from './halves.js';
 
 /**
  * A float32 decoder in float16, as exports for GPUs have it: whatever depends on the tokens is float16; what follows from positions
- * and lengths alone stays float32 until it meets it, because the angle of a late position has no float16. Logits stay float32.
+ * and lengths alone stays float32 until it meets it, because the angle of a late position has no float16; and so do norms that are
+ * spelled out, whose squares have none. Logits are float32 in the end.
  */
 export function toHalf(model: ModelProto): ModelProto {
   const graph = model.graph!;
-  const half = dependents(graph.node, ['input_ids', ...pastOf(graph.input)]);
+  const norms = normsOf(graph.node);
+  const half = new Set(dependents(graph.node, ['input_ids', ...pastOf(graph.input)]));
+  for (const { output } of norms) output.forEach((name) => half.delete(name));
   const converter = new Converter(graph.initializer, half);
   const nodes = graph.node.flatMap((node) => converter.convert(node));
   return {
@@ -50,6 +53,25 @@ function dependents(nodes: readonly NodeProto[], roots: readonly string[]): Read
   for (const { opType, input, output } of nodes)
     if (opType !== 'Shape' && input.some((name) => found.has(name)))
       output.forEach((name) => found.add(name));
+  return found;
+}
+
+/** The nodes of `x / sqrt(mean(x * x) + epsilon)`. */
+function normsOf(nodes: readonly NodeProto[]): ReadonlySet<NodeProto> {
+  const found = new Set<NodeProto>();
+  const producers = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  for (const mean of nodes.filter(({ opType }) => opType === 'ReduceMean')) {
+    const square = producers.get(mean.input[0]!);
+    if (square?.opType === 'Mul' || square?.opType === 'Pow') found.add(square);
+    found.add(mean);
+    let [value] = mean.output as [string];
+    for (const opType of ['Add', 'Sqrt', 'Div']) {
+      const next = nodes.find((node) => node.opType === opType && node.input.includes(value));
+      if (!next) break;
+      found.add(next);
+      [value] = next.output as [string];
+    }
+  }
   return found;
 }
 
@@ -87,15 +109,28 @@ class Converter {
     const node = clone(NodeProtoSchema, original);
     const isHalf = node.output.some((name) => this.#half.has(name)) && makesFloats(node);
     node.input = node.input.map((name, i) =>
-      isHalf ? this.#asHalf(name, node, i, before) : this.#asFloat(name),
+      isHalf ? this.#asHalf(name, node, i, before) : this.#asFloat(name, node, i, before),
     );
     node.output = node.output.map((name) => (name === 'logits' ? 'logits_half' : name));
     if (isHalf) this.#halveAttributes(node);
     return [...before, node];
   }
 
-  #asFloat(name: string): string {
+  #asFloat(name: string, { opType }: NodeProto, place: number, before: NodeProto[]): string {
     const tensor = this.#floats.get(name);
+    if (
+      this.#half.has(name) &&
+      !tensor &&
+      name !== 'input_ids' &&
+      opType !== 'Shape' &&
+      !takesIntegers(opType, place)
+    ) {
+      const converted = `${name}_float`;
+      if (!this.#cast.has(converted))
+        before.push(makeNode('Cast', [name], [converted], { to: int(DataType.FLOAT) }));
+      this.#cast.add(converted);
+      return converted;
+    }
     if (tensor && !this.#kept.has(name)) {
       this.#kept.add(name);
       this.initializers.push(tensor);

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export async function startResident(env: Readonly<Record<string, string>> = {}): Promise<ChildServer> {
   return startServer({
     name: 'Resident',
-    args: [`${root}dist/main.js`],
+    args: [`${root}dist/server/main.js`],
     env: { RESIDENT_DATA: createTemporaryFolder(), LOG_LEVEL: 'warn', ...env },
     readyPath: '/health/ready',
   });

@@ -1,15 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundle } from './bundle.js';
+import { bundle } from '../bundle.mjs';
 import { copyModels } from './model-files.js';
 
 export type Architecture = 'x64' | 'arm64';
 
 export interface PackageOptions {
-  /** The folder to make; what is in it goes. */
+  /** The folder to make; an earlier package in it goes. */
   readonly out: string;
   /** Of the functions it is for. */
   readonly architecture: Architecture;
@@ -31,12 +31,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /**
  * Makes the deployment package of a function: bundled code, the native runtime of its platform, the models, and the caches that a
  * first start would fill. Starts it once, so that what comes out is known to work.
- * @throws Error if it doesn't start
+ * @throws Error if it doesn't start, or if there is something else in the folder
  */
 export async function packageLambda(options: PackageOptions): Promise<PackageReport> {
   const { out, architecture, streaming, config } = options;
-  rmSync(out, { recursive: true, force: true });
-  mkdirSync(out, { recursive: true });
+  makeEmpty(out);
   const dist = join(root, 'dist');
   await bundle(
     [join(dist, 'lambda/index.js'), join(dist, 'engine/tokenization/thread-main.js')],
@@ -50,6 +49,15 @@ export async function packageLambda(options: PackageOptions): Promise<PackageRep
   startOnce(out);
   copyRuntime(out, `linux/${architecture}`);
   return { bytes: sizeOf(out), hubModels };
+}
+
+/** @throws Error rather than delete what isn't a package */
+function makeEmpty(folder: string): void {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  if (names.length > 0 && !['handler.mjs', 'resident.yaml'].every((name) => names.includes(name)))
+    throw new Error(`${folder} is not empty, and no package of a function: name another folder with --out.`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
 }
 
 /** ONNX Runtime of one platform, e.g. `linux/x64`: those of all take 300 MB. */
@@ -98,14 +106,18 @@ function startOnce(out: string): void {
   const program = [
     "import { createHandler } from './dist/lambda/index.js';",
     'const handler = createHandler();',
-    'await handler.start();',
+    'await handler.start().catch((error) => {',
+    '  console.error(error.message);',
+    '  process.exit(1);',
+    '});',
     'await handler.close();',
   ].join('\n');
-  execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
     cwd: out,
     env: { ...process.env, RESIDENT_CONFIG: join(out, 'resident.yaml'), LOG_LEVEL: 'warn' },
     stdio: 'inherit',
   });
+  if (status !== 0) throw new Error(`The function in ${out} does not start. What it said is above.`);
 }
 
 function sizeOf(folder: string): number {

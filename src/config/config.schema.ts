@@ -86,6 +86,8 @@ export const modelSchema = z
     maxQueue: z.int().min(1).optional(),
     /** A step that takes longer means that the engine hangs: it is restarted. */
     stepLimitSeconds: z.number().positive().max(86_400).optional(),
+    /** A load that doesn't get on for so long hangs, and fails. */
+    loadLimitSeconds: z.number().positive().max(86_400).optional(),
     /** `await`: no port is open before the model is loaded. `background`: readiness answers 503 until then. `lazy`: the first request loads it. */
     load: z.enum(LOAD_MODES).default('await'),
     /** How long it is kept without being used: `always`, or e.g. `10m`. */
@@ -162,7 +164,9 @@ export const configSchema = z.strictObject({
       return new Set(names).size === names.length;
     }, 'has two models of one name or alias'),
   hub: z.strictObject({
-    endpoint: z.url({ protocol: /^https?$/ }),
+    endpoint: z
+      .url({ protocol: /^https?$/ })
+      .refine((url) => !/\/\/[^/]*@/.test(url), 'must not hold a user or a password'),
     /** Where downloaded models are kept; default: `resident` in the user's cache directory. */
     cacheDir: z.string().min(1).optional(),
     /** Whether only what is in the cache is used; HF_HUB_OFFLINE. */

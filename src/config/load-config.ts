@@ -131,7 +131,6 @@ const VARIABLES: Readonly<Record<string, string>> = {
   'server.port': 'PORT',
   'log.level': 'LOG_LEVEL',
   data: 'RESIDENT_DATA',
-  'hub.endpoint': 'HF_ENDPOINT',
 };
 
 /** Whose values aren't shown. */
@@ -139,6 +138,7 @@ const SECRETS: Readonly<Record<string, string>> = {
   'storage.url': 'DATABASE_URL',
   'redis.url': 'REDIS_URL',
   'admin.key': 'RESIDENT_ADMIN_KEY',
+  'hub.endpoint': 'HF_ENDPOINT',
 };
 
 function describeIssue(issue: z.core.$ZodIssue, env: NodeJS.ProcessEnv): string {

@@ -113,9 +113,11 @@ export class EngineDeadError extends ResidentError {
 
 /** The model can't be loaded: `message` says why and what to do. */
 export class ModelLoadError extends ResidentError {
-  declare readonly code: LoadErrorCode;
-
-  constructor(code: LoadErrorCode, message: string, details?: ErrorDetails) {
+  constructor(
+    override readonly code: LoadErrorCode,
+    message: string,
+    details?: ErrorDetails,
+  ) {
     super(code, message, details);
   }
 }

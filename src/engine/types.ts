@@ -189,7 +189,7 @@ export type ConcreteDtype = Exclude<Dtype, 'auto'>;
 export type ConcreteDevice = Exclude<Device, 'auto'>;
 
 /**
- * `inplace`: the graph is rewritten so that the cache stays where it is and sequences run together; CPU only, and refused if the
+ * `inplace`: the graph is rewritten so that the cache stays where it is and sequences run together; on the CPU and on WebGPU, and refused if the
  * graph isn't understood. `plain`: the graph as it is, one sequence at a time. `auto`: the first where it works.
  */
 export const KV_CACHE_MODES = ['auto', 'inplace', 'plain'] as const;
@@ -244,6 +244,8 @@ export interface ModelSpec {
   readonly maxQueue?: number | undefined;
   /** A step that takes longer, in seconds, means that the engine hangs: it is restarted. Default: 120. */
   readonly stepLimitSeconds?: number | undefined;
+  /** A load that doesn't get on for so long, in seconds, hangs and fails. While bytes come in it gets on. Default: 600. */
+  readonly loadLimitSeconds?: number | undefined;
 }
 
 /** Where models that aren't folders come from, and where their files are kept. */

@@ -91,6 +91,8 @@ function driverConfig(
     driver: ResidentApolloDriver,
     path: '/graphql',
     autoSchemaFile: true,
+    // Apollo checks the schema that is made of this one
+    buildSchemaOptions: { skipCheck: true },
     introspection,
     graphiql: false, // it loads from a CDN
     includeStacktraceInErrorResponses: false,

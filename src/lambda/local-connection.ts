@@ -54,5 +54,8 @@ export function endToEnd(headers: Headers): Headers {
 
 /** API Gateway decodes paths; what HTTP can't say as it is, is escaped again. */
 function escapePath(path: string): string {
-  return path.replaceAll(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character));
+  // halves of surrogate pairs, which no encoding has, become U+FFFD on the way through bytes
+  return path.replaceAll(/[^\x21-\x7e]/gu, (character) =>
+    encodeURIComponent(Buffer.from(character).toString()),
+  );
 }

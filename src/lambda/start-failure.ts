@@ -15,7 +15,7 @@ export function answerStartFailure(error: unknown): {
       message: 'The function could not start. Its log says why; the next request tries again.',
       type: 'server_error',
       param: null,
-      code: 'engine_failed',
+      code: 'engine_restarting',
     },
   };
   return {

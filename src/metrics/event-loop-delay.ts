@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 
 /** How often the loop is looked at, in milliseconds: a stall shorter than this may be missed. */
 const RESOLUTION_MS = 20;
@@ -11,9 +11,16 @@ export interface LoopDelay {
   readonly max: number;
 }
 
+/** Times between looks at the event loop, in nanoseconds. */
+type Looks = Pick<IntervalHistogram, 'enable' | 'disable' | 'reset' | 'percentile' | 'count' | 'max'>;
+
 /** Watches the event loop from `start` to `stop`. */
 export class EventLoopDelay {
-  readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #histogram: Looks;
+
+  constructor(histogram: Looks = monitorEventLoopDelay({ resolution: RESOLUTION_MS })) {
+    this.#histogram = histogram;
+  }
 
   start(): void {
     this.#histogram.enable();

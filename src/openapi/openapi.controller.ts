@@ -9,11 +9,12 @@ const require = createRequire(import.meta.url);
 /** The document of the REST API, and a page that shows it; both work without a network. */
 @Controller()
 export class OpenApiController {
-  readonly #document = openApiDocument();
+  #document: object | undefined;
 
   @Get('openapi.json')
   document(): object {
-    return this.#document;
+    // a start needn't wait for it
+    return (this.#document ??= openApiDocument());
   }
 
   @Get('docs')

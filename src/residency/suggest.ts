@@ -23,7 +23,7 @@ export function suggest(
   { requestsPerMinute: breakEvenRate, idleSeconds }: BreakEven,
 ): Suggestion {
   const memory = `${brief(memoryBytes / 2 ** 30)} GB`;
-  const load = `a load (${brief(loadCpuSeconds)} CPU seconds)`;
+  const load = `a load (${brief(loadCpuSeconds)} s of CPU time)`;
   if (idleSeconds === null) {
     const reason = `Keep it resident: memory costs nothing here, and a load lets people wait ${brief(loadSeconds)} s.`;
     return { keepAlive: 'always', reason };

@@ -28,7 +28,8 @@ function expectAllWell(reports: readonly RoundReport[]): void {
   ).not.toEqual([]);
 }
 
-it(
+// at the same time: most of it is waiting for leases to run out
+it.concurrent(
   'one server on SQLite: kill it, or its engine, at any moment, and every line is answered once and in order',
   async () => {
     const shape: SystemShape = { storage: 'sqlite', servers: 1, engine: SCRIPTED };
@@ -37,7 +38,7 @@ it(
   LONGEST_MS,
 );
 
-it.skipIf(!HAS_SERVICES)(
+it.skipIf(!HAS_SERVICES).concurrent(
   `two servers on one Postgres and one Redis: kill one of them, an engine, Redis or Postgres (skipped where they are missing: ${INSTALL_SERVICES})`,
   async () => {
     const shape: SystemShape = { storage: 'shared', servers: 2, engine: SCRIPTED };

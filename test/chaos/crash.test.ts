@@ -50,7 +50,7 @@ it('an engine that is killed takes only its requests with it, and comes back', a
 const LOAD = GOLDEN
   ? { model: GOLDEN.model, prompts: GOLDEN.rows.map(({ prompt }) => prompt), maxTokens: 180 }
   : { model: TALES, prompts: ['Once upon a time', 'The old king said', 'Come'], maxTokens: 60 };
-const IN_FLIGHT = 16;
+const IN_FLIGHT = 8;
 
 it('an engine that is killed 20 times under load loses no request, and no text changes', async () => {
   const { model, prompts, maxTokens } = LOAD;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorSchema } from '../../src/openapi/answer-schemas.js';
 import { startRestOverFake, type FakeRest } from '../support/fake-encoders.js';
 import { saying } from '../support/fake-models.js';
@@ -63,19 +63,19 @@ it('the bodies that are mutated are valid', async () => {
 });
 
 it('survives any JSON', () =>
-  holds(fc.tuple(endpoint, fc.json()), 300, async ([path, body]) =>
+  holds(fc.tuple(endpoint, fc.json()), 150, async ([path, body]) =>
     expectSane(await send(path, { headers: JSON_TYPE, body })),
   ));
 
 it('survives valid bodies in which something is odd', () =>
-  holds(mutatedBody, 1000, async ({ path, text }) =>
+  holds(mutatedBody, 400, async ({ path, text }) =>
     expectSane(await send(path, { headers: JSON_TYPE, body: text })),
   ));
 
 it('survives bytes of any kind that call themselves anything', () =>
   holds(
     fc.tuple(endpoint, fc.uint8Array({ maxLength: 200 }), contentType, contentEncoding),
-    300,
+    150,
     async ([path, bytes, type, encoding]) => {
       const headers = { 'content-type': type, ...(encoding ? { 'content-encoding': encoding } : {}) };
       await expectSane(await send(path, { headers, body: Buffer.from(bytes) }));
@@ -83,13 +83,13 @@ it('survives bytes of any kind that call themselves anything', () =>
   ));
 
 it('survives valid bodies that call themselves anything', () =>
-  holds(fc.tuple(endpoint, contentType, contentEncoding), 150, async ([path, type, encoding]) => {
+  holds(fc.tuple(endpoint, contentType, contentEncoding), 100, async ([path, type, encoding]) => {
     const headers = { 'content-type': type, ...(encoding ? { 'content-encoding': encoding } : {}) };
     await expectSane(await send(path, { headers, body: JSON.stringify(VALID_BODIES[path]) }));
   }));
 
 it('survives invalid UTF-8 within strings', () =>
-  holds(fc.tuple(endpoint, fc.uint8Array({ minLength: 1, maxLength: 8 })), 150, async ([path, bytes]) => {
+  holds(fc.tuple(endpoint, fc.uint8Array({ minLength: 1, maxLength: 8 })), 100, async ([path, bytes]) => {
     const text = JSON.stringify(VALID_BODIES[path]).replace('"a"', '"@"');
     const [before = '', after = ''] = text.split('@');
     const printable = bytes.map((byte) => (byte < 0x80 ? byte | 0x80 : byte));
@@ -194,33 +194,39 @@ it('survives what is no HTTP', () =>
     expect((await fetch(`${fake.url}/health/live`)).status).toBe(200);
   }));
 
-it.each(['1', '-1', '""', '{}', '[]'])('refuses 10 MB of %s in any field, at once', async (item) => {
-  const large = await startRestOverFake('10mb');
-  const items = `[${Array.from({ length: Math.floor(9e6 / (item.length + 1)) }, () => item).join(',')}]`;
-  for (const [path, name] of [
-    ['/v1/completions', 'stop'],
-    ['/v1/chat/completions', 'messages'],
-    ['/v1/embeddings', 'input_type'],
-    ['/v1/embeddings', 'input'],
-    ['/v1/rerank', 'documents'],
-    ['/v1/classify', 'inputs'],
-    ['/v1/classify', 'input'],
-    ['/v1/detokenize', 'model'],
-  ] as const) {
-    // token ids are what embeddings take
-    if (path === '/v1/embeddings' && name === 'input' && item === '1') continue;
-    const rest = JSON.stringify({ ...VALID_BODIES[path], [name]: undefined }).slice(1, -1);
-    const before = process.cpuUsage();
-    const response = await fetch(large.url + path, {
-      method: 'POST',
-      headers: JSON_TYPE,
-      body: `{${rest},"${name}":${items}}`,
-      signal: AbortSignal.timeout(HANGS_AFTER_MS),
-    });
-    expect({ path, name, status: response.status }).toEqual({ path, name, status: 400 });
-    // the client's part included; of the processor, not by the clock: others may have it meanwhile
-    expect(process.cpuUsage(before).user).toBeLessThan(2e6);
-    await expectSane(response);
-  }
-  await large.app.close();
+describe('with a limit of 10 MB', () => {
+  let large: FakeRest;
+  beforeAll(async () => {
+    large = await startRestOverFake('10mb');
+  });
+  afterAll(() => large.app.close());
+
+  it.each(['1', '-1', '""', '{}', '[]'])('refuses 10 MB of %s in any field, at once', async (item) => {
+    const items = `[${`${item},`.repeat(9e6 / (item.length + 1))}${item}]`;
+    for (const [path, name] of [
+      ['/v1/completions', 'stop'],
+      ['/v1/chat/completions', 'messages'],
+      ['/v1/embeddings', 'input_type'],
+      ['/v1/embeddings', 'input'],
+      ['/v1/rerank', 'documents'],
+      ['/v1/classify', 'inputs'],
+      ['/v1/classify', 'input'],
+      ['/v1/detokenize', 'model'],
+    ] as const) {
+      // token ids are what embeddings take
+      if (path === '/v1/embeddings' && name === 'input' && item === '1') continue;
+      const rest = JSON.stringify({ ...VALID_BODIES[path], [name]: undefined }).slice(1, -1);
+      const before = process.cpuUsage();
+      const response = await fetch(large.url + path, {
+        method: 'POST',
+        headers: JSON_TYPE,
+        body: `{${rest},"${name}":${items}}`,
+        signal: AbortSignal.timeout(HANGS_AFTER_MS),
+      });
+      expect({ path, name, status: response.status }).toEqual({ path, name, status: 400 });
+      // the client's part included; of the processor, not by the clock: others may have it meanwhile
+      expect(process.cpuUsage(before).user).toBeLessThan(2e6);
+      await expectSane(response);
+    }
+  });
 });

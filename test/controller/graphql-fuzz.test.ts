@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => fake.app.close());
 
-const RUNS = { numRuns: 300, interruptAfterTimeLimit: 20_000 };
+const RUNS = { numRuns: 120, interruptAfterTimeLimit: 20_000 };
 
 /** Pieces that documents are made of, in an order that mostly makes none. */
 const piece = fc.constantFrom(

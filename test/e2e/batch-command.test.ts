@@ -35,7 +35,7 @@ interface Running {
 }
 
 function start(...args: string[]): Running {
-  const child = spawn(process.execPath, [join(root, 'dist/cli/batch.js'), ...args], {
+  const child = spawn(process.execPath, [join(root, 'dist/server/batch.js'), ...args], {
     cwd: data,
     env: {
       PATH: process.env['PATH'],
@@ -95,7 +95,8 @@ async function answeredLines(): Promise<number> {
 
 /** Ctrl-C, once more than so many lines are answered. */
 async function interrupted({ child, ended }: Running, after: number): Promise<Outcome> {
-  await until(async () => (await answeredLines()) > after);
+  // each look opens the database
+  await until(async () => (await answeredLines()) > after, 100);
   child.kill('SIGINT');
   return ended;
 }
@@ -145,7 +146,7 @@ describe('without a server', () => {
   });
 
   it('stops at Ctrl-C, says how to go on, and goes on where it was, by its file and by its id', async () => {
-    const file = write('long.jsonl', flat(LONG, 40));
+    const file = write('long.jsonl', flat(LONG, 24));
     const results = join(data, 'outbox', 'long.results.jsonl');
     const first = await interrupted(start('run', file), 0);
     const id = await newest();
@@ -219,7 +220,7 @@ describe('with a server', () => {
         stdout: expect.stringContaining('is cancelled: '),
       });
 
-      const taken = start('run', write('taken.jsonl', flat(60, 40)));
+      const taken = start('run', write('taken.jsonl', flat(60, 24)));
       const isUnderWay = async (): Promise<boolean> => {
         const { body } = await get(`${server.url}/v1/batches?limit=1`);
         const [batch] = body['data'] as { status: string; resident: { input: string; answered: number } }[];

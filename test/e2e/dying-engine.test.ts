@@ -35,7 +35,8 @@ it('a device that was asked for and kills the process is an error, with the last
   await expect(supervisor.load()).rejects.toMatchObject({
     code: 'engine_died',
     message:
-      "Model 'tales': The engine process was ended by SIGSEGV while it loaded the model. Its last words: vkCreateDevice: lost",
+      "Model 'tales': The engine process was ended by SIGSEGV while it loaded the model. Most often that is want of memory or a driver: " +
+      'free memory, take smaller weights, or set device: cpu. Its last words: vkCreateDevice: lost',
   });
   expect(supervisor.state).toBe('failed');
 });

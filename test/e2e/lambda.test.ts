@@ -111,7 +111,7 @@ describe('a start that fails', () => {
       writeFileSync(file, `{ models: [{ name: tales, source: ${folder}/nowhere }], log: { level: error } }`);
       const failed = await failing(eventV2(COMPLETION));
       expect(failed.statusCode).toBe(503);
-      expect(json(failed).error).toMatchObject({ code: 'engine_failed', type: 'server_error' });
+      expect(json(failed).error).toMatchObject({ code: 'engine_restarting', type: 'server_error' });
       writeFileSync(file, JSON.stringify({ models: [TALES], log: { level: 'error' }, data: folder }));
       expect((await failing(eventV2(COMPLETION))).statusCode).toBe(200);
     } finally {

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RUNTIME_BYTES } from '../../src/engine/placement/memory-plan.js';
 import type { FromEngine, LoadReport, ToEngine } from '../../src/engine/protocol.js';
 import type { ModelSpec } from '../../src/engine/types.js';
 import { makeHungry, writeChangedTales } from '../support/changed-graph.js';
+import { engineEntry } from '../support/built-entries.js';
 import { TestGenerator, type Arrival } from '../support/generators.js';
 import { TALES } from '../support/models.js';
 
@@ -84,14 +84,11 @@ describe('where ONNX Runtime fails to allocate memory', () => {
 
 /** An engine process, asked directly; RSS as Linux tells it. */
 class BareEngine {
-  readonly #child: ChildProcess = fork(
-    fileURLToPath(new URL('../../src/engine/process/main.ts', import.meta.url)),
-    {
-      serialization: 'advanced',
-      execArgv: ['--import', 'tsx'],
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    },
-  );
+  readonly #child: ChildProcess = fork(engineEntry(), {
+    serialization: 'advanced',
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
 
   async ask(message: ToEngine, answer: FromEngine['type']): Promise<FromEngine> {
     this.#child.send(message);

@@ -11,7 +11,7 @@ import { loadConfig } from '../../src/config/load-config.js';
 import { startHub, type LocalHub } from '../support/hub.js';
 import { TALES } from '../support/models.js';
 
-const PROGRAM = fileURLToPath(new URL('../../src/cli/models.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../dist/server/models.js', import.meta.url));
 
 let hub: LocalHub;
 const folder = mkdtempSync(join(tmpdir(), 'resident-models-'));
@@ -38,7 +38,7 @@ interface Ran {
 
 async function models(...args: string[]): Promise<Ran> {
   let [stdout, stderr] = ['', ''];
-  const child = execFile(process.execPath, ['--import', 'tsx', PROGRAM, ...args], {
+  const child = execFile(process.execPath, [PROGRAM, ...args], {
     env: { PATH: process.env['PATH'], ...env },
   });
   child.stdout?.on('data', (text: string) => (stdout += text));

@@ -39,8 +39,10 @@ export type Script = (request: HubRequest) => Fault | undefined;
 export interface HubOptions {
   /** Whether there is `/api/models`; false: a mirror that has files only. Default: true. */
   readonly api?: boolean;
-  /** Whether ETags are hashes, as the hub's are; false: a mirror's own. Default: true. */
+  /** Whether ETags are hashes, as the hub's are; false: those of `etags`. Default: true. */
   readonly hashes?: boolean;
+  /** What a mirror gives instead: something of its own, nothing, or the SHA-1 of the content. Default: `own`. */
+  readonly etags?: 'own' | 'none' | 'sha1';
   /** Who may see it: anybody, whoever has accepted a licence, or its owner. Default: `public`. */
   readonly access?: 'public' | 'gated' | 'private';
   /** What the `Authorization` header must hold for gated and private models. */
@@ -100,7 +102,7 @@ class Hub implements LocalHub {
 
   constructor(id: string, files: Readonly<Record<string, string | Buffer>>, options: HubOptions) {
     this.#id = id;
-    this.#options = { api: true, hashes: true, access: 'public', token: 'secret', ...options };
+    this.#options = { api: true, hashes: true, etags: 'own', access: 'public', token: 'secret', ...options };
     this.push(files);
     this.#server = createServer((request, response) => this.#answer(request, response, false));
     this.#cdn = createServer((request, response) => this.#answer(request, response, true));
@@ -205,7 +207,7 @@ class Hub implements LocalHub {
     const found = this.#files.get(file);
     if (!found) return refuse(response, 404, 'EntryNotFound');
     const { content, sha256, blobId } = found;
-    const { hashes } = this.#options;
+    const { hashes, etags } = this.#options;
     if (hashes && content.length >= LFS_BYTES) {
       response.writeHead(302, {
         Location: `${this.cdnUrl}/cdn/${sha256}?file=${encodeURIComponent(file)}`,
@@ -217,7 +219,11 @@ class Hub implements LocalHub {
     }
     const head: Record<string, string> = hashes
       ? { ETag: `"${blobId}"`, 'X-Repo-Commit': this.commit }
-      : { ETag: `"v-${blobId.slice(0, 8)}"` };
+      : {
+          own: { ETag: `"v-${blobId.slice(0, 8)}"` },
+          none: {},
+          sha1: { ETag: createHash('sha1').update(content).digest('hex') },
+        }[etags];
     sendContent(request, response, { content, head, fault });
   }
 

@@ -10,6 +10,8 @@ import { get } from './app.js';
 import { TALES } from './models.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+/** What `npm start` runs. */
+const PROGRAM = 'dist/server/main.js';
 
 export interface ServerExit {
   readonly code: number | null;
@@ -66,7 +68,7 @@ export class ServerProcess {
       env['RESIDENT_CONFIG'],
       config.includes('models') ? config : `${config}\nmodels: [${JSON.stringify(TALES)}]\n`,
     );
-    return new ServerProcess(await findFreePort(), data, env, options.program ?? 'dist/main.js');
+    return new ServerProcess(await findFreePort(), data, env, options.program ?? PROGRAM);
   }
 
   get pid(): number {
@@ -103,9 +105,12 @@ export class ServerProcess {
   }
 }
 
-/** Polls until the condition holds; errors count as not yet. The test's own time limit ends it otherwise. */
-export async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition().catch(() => false))) await sleep(20);
+/**
+ * Polls until the condition holds; errors count as not yet. The test's own time limit ends it otherwise.
+ * @param every milliseconds between two looks
+ */
+export async function until(condition: () => Promise<boolean>, every = 20): Promise<void> {
+  while (!(await condition().catch(() => false))) await sleep(every);
 }
 
 export function isAlive(pid: number): boolean {

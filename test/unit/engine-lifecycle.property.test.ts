@@ -10,6 +10,9 @@ const KEEP_MS = 30_000;
 const DRAIN_MS = 5_000;
 const TIMEOUT_MS = 3_000;
 
+/** How a load may end; `stillborn`: it succeeds, and the engine is dead by then. */
+const ENDS = ['well', 'well', 'well', 'too-big', 'corrupt', 'dies', 'stillborn'] as const;
+
 /** States that may be seen one after the other, with anything in between that is too short to be seen. */
 const NEXT: Readonly<Record<EngineState, readonly EngineState[]>> = {
   idle: ['loading'],
@@ -72,12 +75,16 @@ class World {
     );
   }
 
-  load(which: number, how: 'well' | 'too-big' | 'corrupt' | 'dies'): void {
+  load(which: number, how: (typeof ENDS)[number]): void {
     const engine = this.loading[which % Math.max(1, this.loading.length)];
     if (!engine) return;
     if (how === 'well') {
       this.#loaded.add(engine);
       engine.loaded(`load-${this.supervised.engines.indexOf(engine)}`);
+    } else if (how === 'stillborn') {
+      this.#loaded.add(engine);
+      engine.die();
+      engine.loaded('stillborn');
     } else if (how === 'dies') engine.dieLoading('webgpu');
     else engine.failLoad(how === 'too-big' ? 'insufficient_memory' : 'model_corrupt');
   }
@@ -159,7 +166,7 @@ class Step implements fc.AsyncCommand<object, World> {
 }
 
 const which = fc.nat(5);
-const steps = [
+const single: fc.Arbitrary<Step>[] = [
   fc
     .tuple(
       fc.constantFrom(undefined, TIMEOUT_MS),
@@ -176,16 +183,7 @@ const steps = [
   ),
   which.map((i) => new Step(`die ${i}`, (w) => w.die(i))),
   fc
-    .tuple(
-      which,
-      fc.constantFrom(
-        'well' as const,
-        'well' as const,
-        'too-big' as const,
-        'corrupt' as const,
-        'dies' as const,
-      ),
-    )
+    .tuple(which, fc.constantFrom(...ENDS))
     .map(([i, how]) => new Step(`load ends ${how}`, (w) => w.load(i, how))),
   fc
     .constantFrom('load' as const, 'unload' as const, 'reload' as const)
@@ -195,6 +193,19 @@ const steps = [
     .map((ms) => new Step(`${ms} ms pass`, async () => void (await vi.advanceTimersByTimeAsync(ms)))),
   fc.constant(new Step('end', (w) => w.end())),
 ];
+/** Two in the same turn, or a few turns apart. */
+const double = fc
+  .tuple(fc.oneof(...single), fc.oneof(...single), fc.nat(8))
+  .filter(([first]) => first.name !== 'end')
+  .map(
+    ([first, second, turns]) =>
+      new Step(`${first.name}, ${turns} turns, ${second.name}`, async (w) => {
+        await first.act(w);
+        for (let i = 0; i < turns; i++) await Promise.resolve();
+        await second.act(w);
+      }),
+  );
+const steps = [...single, double, double];
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

@@ -1,10 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EngineSupervisor } from '../../src/engine/client/engine-supervisor.js';
-import { collect } from '../../src/engine/collect.js';
-import type { GenerationRequest } from '../../src/engine/types.js';
-import { SPEC, settle, supervise, type FakeEngine } from './helpers/fake-engine.js';
+import {
+  REQUEST,
+  SPEC,
+  ask as askOf,
+  finishAll,
+  settle,
+  supervise,
+  type Asking,
+  type FakeEngine,
+} from './helpers/fake-engine.js';
 
-const REQUEST: GenerationRequest = { prompt: { kind: 'text', text: 'a' } };
 const DRAIN_MS = 10_000;
 
 let engines: FakeEngine[];
@@ -17,21 +23,12 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-/** Its rejection is looked at later. */
-function ask(options: { signal?: AbortSignal; priority?: 'background' } = {}, request = REQUEST) {
-  const answer = collect(supervisor.generate(request, options));
-  answer.catch(() => undefined);
-  return answer;
-}
+const ask = (options: Asking = {}, request = REQUEST) => askOf(supervisor, options, request);
 
 async function ready(i = 0, instanceId = `load-${i}`): Promise<void> {
   if (i === 0) void supervisor.load();
   engine(i).loaded(instanceId);
   await settle();
-}
-
-function finishAll(at: FakeEngine): void {
-  while (at.flights.length > 0) at.finish();
 }
 
 describe('unload', () => {
@@ -197,10 +194,12 @@ describe('reload', () => {
 
   it.each([
     ['says so', (second: FakeEngine) => second.failLoad('insufficient_memory')],
-    ['settles for another device', (second: FakeEngine) => second.loaded('second', 'webgpu')],
-    ['settles for a smaller KV cache', (second: FakeEngine) => second.loaded('second', 'cpu', 32)],
+    ['settles for a slower device', (second: FakeEngine) => second.loaded('second', 'cpu')],
+    ['settles for a smaller KV cache', (second: FakeEngine) => second.loaded('second', 'webgpu', 32)],
   ])('where the second engine %s: ends the first one first', async (_, second) => {
-    await ready();
+    void supervisor.load();
+    engine(0).loaded('load-0', 'webgpu');
+    await settle();
     const before = ask();
     const reloaded = supervisor.reload(DRAIN_MS);
     await settle();
@@ -219,6 +218,15 @@ describe('reload', () => {
     engine(2).finish();
     await meanwhile;
     expect(engines).toHaveLength(3);
+  });
+
+  it('that comes out on a better device is as good', async () => {
+    await ready();
+    const reloaded = supervisor.reload(DRAIN_MS);
+    await settle();
+    engine(1).loaded('load-1', 'webgpu');
+    expect((await reloaded).instanceId).toBe('load-1');
+    expect(engines).toHaveLength(2);
   });
 
   it('makes do with one load if the present engine dies meanwhile', async () => {
@@ -247,6 +255,40 @@ describe('reload', () => {
     engine(2).loaded('load-2');
     expect((await reloaded).instanceId).toBe('load-2');
   });
+
+  it('whose engine dies the moment it is there is followed by a restart', async () => {
+    await ready();
+    const reloaded = supervisor.reload(DRAIN_MS);
+    reloaded.catch(() => undefined);
+    await settle();
+    engine(1).die();
+    engine(1).loaded('load-1');
+    await settle();
+    expect(engines).toHaveLength(3);
+    engine(2).loaded('load-2');
+    await settle();
+    expect(supervisor).toMatchObject({ state: 'ready', info: { instanceId: 'load-2' } });
+    await supervisor.unload(DRAIN_MS);
+  });
+
+  it.each(Array.from({ length: 12 }, (_, turns) => turns))(
+    'for which there is no room loads once, if the first engine dies %i turns later',
+    async (turns) => {
+      await ready();
+      const reloaded = supervisor.reload(DRAIN_MS);
+      await settle();
+      engine(1).failLoad('insufficient_memory');
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      engine(0).die();
+      await settle();
+      expect(engines.filter(({ ended }) => !ended)).toHaveLength(1);
+      engine(2).loaded('load-2');
+      expect((await reloaded).instanceId).toBe('load-2');
+      expect(engines).toHaveLength(3);
+      await supervisor.stop();
+      expect(engines.filter(({ ended }) => !ended)).toHaveLength(0);
+    },
+  );
 
   it('tries devices again that were avoided', async () => {
     void supervisor.load();

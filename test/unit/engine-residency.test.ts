@@ -1,10 +1,17 @@
+import type { Generation } from '../../src/engine/collect.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EngineSupervisor } from '../../src/engine/client/engine-supervisor.js';
-import { collect, type Generation } from '../../src/engine/collect.js';
-import type { GenerationRequest } from '../../src/engine/types.js';
-import { SPEC, settle, supervise, type FakeEngine } from './helpers/fake-engine.js';
+import {
+  REQUEST,
+  SPEC,
+  ask as askOf,
+  finishAll,
+  settle,
+  supervise,
+  type Asking,
+  type FakeEngine,
+} from './helpers/fake-engine.js';
 
-const REQUEST: GenerationRequest = { prompt: { kind: 'text', text: 'a' } };
 const KEEP_MS = 30_000;
 const DRAIN_MS = 10_000;
 
@@ -19,21 +26,12 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-/** Its rejection is looked at later. */
-function ask(options: { signal?: AbortSignal; priority?: 'background' } = {}, request = REQUEST) {
-  const answer = collect(supervisor.generate(request, options));
-  answer.catch(() => undefined);
-  return answer;
-}
+const ask = (options: Asking = {}, request = REQUEST) => askOf(supervisor, options, request);
 
 async function ready(i = 0, instanceId = `load-${i}`): Promise<void> {
   if (i === 0) void supervisor.load();
   engine(i).loaded(instanceId);
   await settle();
-}
-
-function finishAll(at: FakeEngine): void {
-  while (at.flights.length > 0) at.finish();
 }
 
 describe('a model that nobody loaded', () => {
@@ -155,6 +153,18 @@ describe('progress and condition', () => {
   });
 });
 
+it('why a model runs where it does is logged when it is news, not with each load', async () => {
+  const reasons = ['auto took webgpu.', 'auto took webgpu.', 'auto took cpu; webgpu: no adapter.'];
+  for (const [i, deviceReason] of reasons.entries()) {
+    void supervisor.load();
+    engine(i).loaded(`load-${i}`, 'cpu', 64, { deviceReason, warnings: ['Slow.'] });
+    await settle();
+    await supervisor.unload(0);
+  }
+  const told = log.filter((line) => line.includes('auto took') || line.includes('Slow.'));
+  expect(told).toEqual(["'m': auto took webgpu.", "'m': Slow.", "'m': auto took cpu; webgpu: no adapter."]);
+});
+
 describe('a device that kills the engine', () => {
   it('is avoided by the next one, if the device is chosen by us', async () => {
     const answer = ask();
@@ -179,6 +189,16 @@ describe('a device that kills the engine', () => {
     ({ supervisor, engines, engine } = supervise({ spec }));
     const answer = ask();
     engine(0).dieLoading(device);
+    await expect(answer).rejects.toMatchObject({ code: 'engine_died' });
+    expect(engines).toHaveLength(1);
+  });
+
+  it('is not if the engine did not die of it, but later, of something else', async () => {
+    const answer = ask();
+    engine(0).context?.onProgress({ phase: 'loading', device: 'webgpu', dtype: 'fp16' });
+    engine(0).context?.onProgress({ phase: 'downloading', file: 'a', bytes: 1, totalBytes: 2 });
+    engine(0).failLoad('engine_died', 'The engine process was ended by SIGKILL.');
+    engine(0).die();
     await expect(answer).rejects.toMatchObject({ code: 'engine_died' });
     expect(engines).toHaveLength(1);
   });

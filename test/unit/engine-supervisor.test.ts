@@ -163,6 +163,25 @@ describe('an engine that dies', () => {
     expect(supervisor.state).toBe('failed');
   });
 
+  it('and can not be loaded any more fails for that reason', async () => {
+    await ready();
+    engine(0).die();
+    for (const [i, delay] of [0, 250, 1000, 4000, 15_000].entries()) {
+      await vi.advanceTimersByTimeAsync(delay);
+      expect(supervisor.state).toBe('loading');
+      engine(i + 1).failLoad('weights_not_found');
+      await settle();
+    }
+    expect(supervisor).toMatchObject({ state: 'failed', failure: { code: 'weights_not_found' } });
+    expect(engines).toHaveLength(6);
+    await vi.advanceTimersByTimeAsync(1000);
+    const again = collect(supervisor.generate(REQUEST));
+    engine(6).loaded();
+    await settle();
+    engine(6).finish();
+    expect((await again).text).toBe('b');
+  });
+
   it('after it finished a generation is restarted at once, however often', async () => {
     await ready();
     for (let i = 0; i < 30; i++) {

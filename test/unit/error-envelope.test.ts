@@ -4,8 +4,9 @@ import {
   NotFoundException,
   PayloadTooLargeException,
 } from '@nestjs/common';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ERROR_CODES, ResidentError, type ErrorCode } from '../../src/engine/errors.js';
+import { ERROR_CODES, LOAD_ERROR_CODES, ResidentError, type ErrorCode } from '../../src/engine/errors.js';
 import { statusOf, toErrorAnswer } from '../../src/transport/error-envelope.js';
 
 const STATUSES: Readonly<Record<ErrorCode, number>> = {
@@ -104,4 +105,14 @@ describe('toErrorAnswer', () => {
       expect(JSON.stringify(error)).not.toContain('hunter2');
     },
   );
+});
+
+it('the README tells of each reason why a load fails, and of want of memory, what to do', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const told = [...LOAD_ERROR_CODES, 'out_of_memory'].map((code) => {
+    const rows = readme.split('\n').filter((line) => line.startsWith(`| \`${code}\` `));
+    const [, , what = '', remedy = ''] = (rows[0] ?? '').split('|').map((cell) => cell.trim());
+    return { code, rows: rows.length, what: what.length > 10, remedy: remedy.length > 10 };
+  });
+  expect(told).toEqual(told.map(({ code }) => ({ code, rows: 1, what: true, remedy: true })));
 });

@@ -46,9 +46,7 @@ describe('what the environment says of the hub', () => {
       endpoint: 'https://mirror.example',
       offline: false,
     });
-    expect(complaint('', { HF_ENDPOINT: 'mirror.example' })).toContain(
-      'hub.endpoint (from HF_ENDPOINT=mirror.example)',
-    );
+    expect(complaint('', { HF_ENDPOINT: 'mirror.example' })).toContain('hub.endpoint (from HF_ENDPOINT)');
   });
 
   it('holds the token, which a file may not', () => {
@@ -219,6 +217,10 @@ describe('a mistake in the file', () => {
     ['models: [{ name: a, source: b, load: later }]', 'models[0].load:'],
     ['hub: { endpoint: huggingface.co }', 'hub.endpoint:'],
     ['hub: { endpoint: "ftp://example.com" }', 'hub.endpoint:'],
+    [
+      'hub: { endpoint: "https://me:secret@example.com" }',
+      'hub.endpoint: must not hold a user or a password',
+    ],
     ['graphql: { introspection: sometimes }', 'graphql.introspection:'],
     ['data: 3', 'data:'],
     ['batch: { cron: every minute }', 'batch.cron: is not a cron expression'],

@@ -103,7 +103,7 @@ describe('the tokens that can be drawn', () => {
       fc.property(weights, filters, temperatures, seeds, (values, options, temperature, seed) => {
         expectKept(values, { ...options, temperature, seed });
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

@@ -170,7 +170,7 @@ it('a lost device is told at once', async () => {
   );
   await add({ id: 1 }).ended;
   expect(fatal[0]).toBe(
-    'The device was lost ([Device "main"] is lost): the engine ends, to be started again.',
+    'The device was lost, or has no memory left ([Device "main"] is lost): the engine ends, to be started again.',
   );
 });
 

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseWords } from '../parse-words.js';
 import { UsageError } from '../usage-error.js';
 
 export const USAGE = `usage: npm run batch -- COMMAND
@@ -27,6 +27,13 @@ export type BatchCommand =
 const MOST_LISTED = 1000;
 const HINT = 'npm run batch -- --help tells the commands.';
 
+const ALL_OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  limit: { type: 'string' },
+  endpoint: { type: 'string' },
+  output: { type: 'string' },
+} as const;
+
 /** Options that a command takes. */
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   list: ['limit'],
@@ -37,7 +44,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
 
 /** @throws UsageError */
 export function parseCommand(args: readonly string[]): BatchCommand {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseWords(args, ALL_OPTIONS, HINT);
   if (values.help === true || (args.length === 0 && positionals.length === 0)) return { kind: 'help' };
   const [first = '', ...others] = positionals;
   const isCommand = Object.hasOwn(OPTIONS, first);
@@ -60,24 +67,6 @@ export function parseCommand(args: readonly string[]): BatchCommand {
     default:
       if (subject === undefined) throw new UsageError(`'run' needs a file, or the id of a batch. ${HINT}`);
       return { kind: 'run', what: subject, endpoint: values.endpoint, output: values.output };
-  }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        limit: { type: 'string' },
-        endpoint: { type: 'string' },
-        output: { type: 'string' },
-      },
-    });
-  } catch (error) {
-    const [sentence] = (error as Error).message.split(/\.\s/, 1);
-    throw new UsageError(`${sentence}. ${HINT}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { LoadedConfig } from '../../config/load-config.js';
 import { EngineProcess } from '../../engine/client/engine-process.js';
 import { ModelLoadError } from '../../engine/errors.js';
@@ -7,7 +8,6 @@ import { hubId, type HubSource } from '../../engine/hub/hub-source.js';
 import { sizeOf } from '../../engine/hub/file-identity.js';
 import { formatBytes } from '../../engine/placement/bytes.js';
 import type { HubOptions, LoadedModelInfo, ModelSpec, Task } from '../../engine/types.js';
-import { join } from 'node:path';
 import { findSubject } from './subject.js';
 
 type Print = (line: string) => void;
@@ -20,7 +20,7 @@ export async function checkModel(
   what: string,
   { config, task, print }: { config: LoadedConfig; task: Task | undefined; print: Print },
 ): Promise<void> {
-  const { model, hub } = findSubject(what, config);
+  const { model, hub, source } = findSubject(what, config);
   if (hub) await checkFiles(hub, config.hub, print);
   if (!model && !task) {
     print(`It wasn't loaded: say what it does (--task), or configure it.`);
@@ -28,7 +28,7 @@ export async function checkModel(
   }
   const spec: ModelSpec = model ?? {
     name: what,
-    source: what,
+    source,
     task: task as Task,
     device: 'auto',
     dtype: 'auto',
@@ -53,12 +53,17 @@ async function checkFiles(
       `${id} isn't in the cache (${cacheDir}). Fetch it: ${again}`,
     );
   if (!found) return print(`files: fetched by another program, not checked. To check them: ${again}`);
-  const { files, bytes, damaged } = found;
+  const { files, bytes, damaged, missing } = found;
   if (damaged.length > 0)
     throw new ModelLoadError(
       'model_corrupt',
       `Of ${id} in ${folder}, ${damaged.join(', ')} ${damaged.length === 1 ? "isn't" : "aren't"} what the hub described. Fetch ` +
         `${damaged.length === 1 ? 'it' : 'them'} again: ${again}`,
+    );
+  if (missing.length > 0)
+    throw new ModelLoadError(
+      'source_not_found',
+      `Of ${id} in ${folder}, ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} yet to be fetched. Go on with it: ${again}`,
     );
   print(`files: ${files} with ${formatBytes(bytes)}, all as the hub described them`);
 }

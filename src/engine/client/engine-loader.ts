@@ -16,8 +16,8 @@ export interface LoaderOptions {
 
 /** How far one try came. */
 interface Attempt {
-  /** The device on which it was about to load the model. */
-  device?: ConcreteDevice;
+  /** The device on which it was about to load the model, or to warm it up. */
+  device?: ConcreteDevice | undefined;
   /** How its engine ended, if it has. */
   how?: string;
 }
@@ -89,7 +89,7 @@ export class EngineLoader {
       const info = await engine.load(spec, hub, {
         avoid: this.#avoided,
         onProgress: (progress) => {
-          if (progress.phase === 'loading') attempt.device = progress.device;
+          attempt.device = deviceOf(progress, attempt.device);
           onProgress(progress);
         },
         onCondition: (condition) => {
@@ -109,5 +109,19 @@ export class EngineLoader {
       this.#loading.delete(engine);
       onProgress(undefined);
     }
+  }
+}
+
+/** @param before what was used until now: a model warms up where it was loaded, and a download needs none */
+function deviceOf(progress: LoadProgress, before: ConcreteDevice | undefined): ConcreteDevice | undefined {
+  switch (progress.phase) {
+    case 'downloading':
+      return undefined;
+    case 'loading':
+      return progress.device;
+    case 'warming-up':
+      return before;
+    default:
+      return progress satisfies never;
   }
 }

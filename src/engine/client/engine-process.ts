@@ -1,19 +1,14 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import {
-  EngineDeadError,
-  ModelLoadError,
-  UnavailableError,
-  fromWireError,
-  type ResidentError,
-} from '../errors.js';
+import { EngineDeadError, UnavailableError, fromWireError, type ResidentError } from '../errors.js';
 import type { EngineStats, FromEngine, LoadReport, ToEngine } from '../protocol.js';
 import type { HubOptions, LoadContext, LoadedModelInfo, ModelSpec } from '../types.js';
 import type { Engine } from './engine.js';
+import { engineEntry } from './engine-entry.js';
 import type { Flight, FlightEvent } from './flight.js';
+import { FlightTable } from './flight-table.js';
 import { pause } from '../pause.js';
 import { LineTail } from './line-tail.js';
+import { diedLoading } from './load-messages.js';
 import { Watchdog } from './watchdog.js';
 
 export interface EngineProcessOptions {
@@ -23,11 +18,14 @@ export interface EngineProcessOptions {
   readonly keepRetriable?: boolean;
   /** A step may take this long, in milliseconds; a process that exceeds it hangs and is killed. Default: two minutes. */
   readonly stepLimitMs?: number | undefined;
+  /** So long a load may take without a word of how it goes, in milliseconds; downloads tell all the time. Default: ten minutes. */
+  readonly loadLimitMs?: number | undefined;
   /** The program to run; default: the one beside this file. */
   readonly entry?: string | undefined;
 }
 
 const STEP_LIMIT_MS = 120_000;
+const LOAD_LIMIT_MS = 600_000;
 /** How long a process may take to end by itself before it is killed, in milliseconds. */
 const EXIT_GRACE_MS = 2000;
 /** How long what it wrote is waited for after its end, in milliseconds: a child of its own may keep the pipe open. */
@@ -43,34 +41,39 @@ interface LoadUnderWay {
 export class EngineProcess implements Engine {
   readonly exited: Promise<string>;
   readonly #child: ChildProcess;
-  readonly #flights = new Map<number, Flight<FlightEvent>>();
+  readonly #flights = new FlightTable((message) => this.#send(message));
   readonly #keepRetriable: boolean;
   readonly #retriable: Flight<FlightEvent>[] = [];
   readonly #tail = new LineTail(20);
   readonly #watchdog: Watchdog;
+  readonly #loadWatchdog: Watchdog;
   #hung: string | undefined;
   readonly #startedAt = performance.now();
-  #lastId = 0;
-  #finished = 0;
   #alive = true;
   #load: LoadUnderWay | undefined;
   readonly #onStats: ((stats: EngineStats | undefined) => void)[] = [];
 
   constructor(options: EngineProcessOptions = {}) {
-    const { onOutput, keepRetriable = false, stepLimitMs = STEP_LIMIT_MS, entry = engineEntry() } = options;
+    const { onOutput, keepRetriable = false, entry = engineEntry() } = options;
+    const { stepLimitMs = STEP_LIMIT_MS, loadLimitMs = LOAD_LIMIT_MS } = options;
     this.#keepRetriable = keepRetriable;
     this.#watchdog = new Watchdog(
       stepLimitMs,
       () => this.#send({ type: 'ping' }),
-      () => {
-        this.#hung = `was ended because a step took longer than ${stepLimitMs / 1000} s`;
-        this.kill();
-      },
+      () => this.#killHung(`was ended because a step took longer than ${stepLimitMs / 1000} s`),
+    );
+    this.#loadWatchdog = new Watchdog(
+      loadLimitMs,
+      () => undefined, // a load blocks the process: it can't be asked
+      () =>
+        this.#killHung(
+          `was ended because it did not get on for ${loadLimitMs / 1000} s (loadLimitSeconds allows more)`,
+        ),
     );
     this.#child = fork(entry, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      execArgv: entry.endsWith('.ts') ? loaderArguments() : [],
+      execArgv: process.execArgv.filter(entry.endsWith('.ts') ? isNoDebugger : isSourceMaps),
     });
     this.#child.on('message', (message) => this.#receive(message as FromEngine));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -85,13 +88,14 @@ export class EngineProcess implements Engine {
   }
 
   get finished(): number {
-    return this.#finished;
+    return this.#flights.finished;
   }
 
   async load(spec: ModelSpec, hub: HubOptions, context: LoadContext): Promise<LoadedModelInfo> {
     const report = await new Promise<LoadReport>((resolve, reject) => {
       this.#load = { resolve, reject, context };
       if (!this.#alive) return this.#failLoad('has ended');
+      this.#loadWatchdog.start();
       this.#send({ type: 'load', spec, hub, avoid: context.avoid });
     });
     return { ...report, loadMs: Math.round(performance.now() - this.#startedAt) };
@@ -99,17 +103,12 @@ export class EngineProcess implements Engine {
 
   take(flight: Flight<FlightEvent>): void {
     if (flight.stream.ended) return;
-    if (!this.#alive)
-      return flight.stream.fail(new UnavailableError('engine_restarting', 'The engine is restarting.'));
-    const id = ++this.#lastId;
-    this.#flights.set(id, flight);
+    if (!this.#alive) {
+      if (!this.#keepForRetry(flight)) flight.stream.fail(restarting());
+      return;
+    }
     this.#watchdog.start();
-    flight.onCancel = () => {
-      this.#flights.delete(id);
-      this.#send({ type: 'cancel', id });
-    };
-    const { plan } = flight;
-    this.#send('call' in plan ? { type: 'call', id, ...plan } : { type: 'generate', id, ...plan });
+    this.#flights.add(flight);
   }
 
   takeRetriable(): Flight<FlightEvent>[] {
@@ -117,11 +116,7 @@ export class EngineProcess implements Engine {
   }
 
   failAll(error: ResidentError): void {
-    for (const [id, { stream }] of this.#flights) {
-      stream.fail(error);
-      this.#send({ type: 'cancel', id });
-    }
-    this.#flights.clear();
+    this.#flights.failAll(error);
   }
 
   async stop(): Promise<void> {
@@ -157,22 +152,19 @@ export class EngineProcess implements Engine {
   #handle(message: FromEngine): void {
     switch (message.type) {
       case 'loaded':
+        this.#loadWatchdog.stop();
         this.#load?.resolve(message.report);
         return;
       case 'load_failed':
+        this.#loadWatchdog.stop();
         this.#load?.reject(fromWireError(message.error));
         return;
       case 'event':
-        return this.#onEvent(message.id, message.event);
       case 'result':
-        return this.#onEvent(message.id, message);
-      case 'failed': {
-        const flight = this.#flights.get(message.id);
-        this.#flights.delete(message.id);
-        flight?.stream.fail(fromWireError(message.error));
-        return;
-      }
+      case 'failed':
+        return this.#flights.answer(message);
       case 'progress':
+        this.#loadWatchdog.heard();
         return this.#load?.context.onProgress(message.progress);
       case 'condition':
         return this.#load?.context.onCondition(message.degraded);
@@ -185,33 +177,30 @@ export class EngineProcess implements Engine {
     }
   }
 
-  #onEvent(id: number, event: FlightEvent): void {
-    const flight = this.#flights.get(id);
-    if (event.type === 'finish' || event.type === 'result') {
-      this.#finished++;
-      this.#flights.delete(id);
-    }
-    if (!flight) return;
-    flight.answered = true;
-    flight.stream.push(event);
+  #killHung(how: string): void {
+    this.#hung = how;
+    this.kill();
   }
 
   #end(how: string): string {
     this.#alive = false;
     this.#watchdog.stop();
+    this.#loadWatchdog.stop();
     if (this.#load) void this.#lastWords().then(() => this.#failLoad(how));
     for (const answer of this.#onStats.splice(0)) answer(undefined);
-    for (const [id, flight] of this.#flights) {
-      if (!this.#keepRetriable || !flight.canBeRetried) continue;
-      flight.retried = true;
-      flight.onCancel = () => undefined;
-      this.#flights.delete(id);
-      this.#retriable.push(flight);
-    }
+    this.#flights.takeOut((flight) => this.#keepForRetry(flight));
     this.failAll(
       new EngineDeadError(`The engine process ${how} while it worked on this request. Send it again.`),
     );
     return how;
+  }
+
+  #keepForRetry(flight: Flight<FlightEvent>): boolean {
+    if (!this.#keepRetriable || !flight.canBeRetried) return false;
+    flight.retried = true;
+    flight.onCancel = () => undefined;
+    this.#retriable.push(flight);
+    return true;
   }
 
   /** Resolves when all that it wrote was read, which can be a little after its end. */
@@ -222,21 +211,20 @@ export class EngineProcess implements Engine {
   }
 
   #failLoad(how: string): void {
-    const said =
-      this.#tail.lines.length > 0 ? ` Its last words: ${this.#tail.lines.slice(-3).join(' / ')}` : '';
-    this.#load?.reject(
-      new ModelLoadError('engine_died', `The engine process ${how} while it loaded the model.${said}`),
-    );
+    this.#load?.reject(diedLoading(how, this.#tail.lines.slice(-3)));
   }
 }
 
-/** What makes this process run TypeScript, without its debugger: a second one can't have the same port. */
-function loaderArguments(): string[] {
-  return process.execArgv.filter((arg) => !arg.startsWith('--inspect'));
+function restarting(): UnavailableError {
+  return new UnavailableError('engine_restarting', 'The engine is restarting. Send the request again.');
 }
 
-/** The program beside this file, in the form this file has: compiled, or TypeScript under a loader. */
-function engineEntry(): string {
-  const here = import.meta.url;
-  return fileURLToPath(new URL(`../process/main${extname(fileURLToPath(here))}`, here));
+/** What makes this process run TypeScript is for its engine, too; not its debugger: a second one can't have the same port. */
+function isNoDebugger(arg: string): boolean {
+  return !arg.startsWith('--inspect');
+}
+
+/** A stack in the engine's log leads to where this process's lead. */
+function isSourceMaps(arg: string): boolean {
+  return arg === '--enable-source-maps';
 }

@@ -41,8 +41,12 @@ export interface SupervisorOptions {
 /** What a supervisor tells the ledger, besides what it metered. */
 export interface SupervisedUsage extends MeteredUsage {
   readonly state: EngineState;
-  /** In bytes, of all engines of the model. */
+  /**
+   * Resident memory of its engine, in bytes (of both while a reload goes on), as the engine told last; missing while there is none, or it
+   * hasn't told yet.
+   */
   readonly engineRss?: number | undefined;
+  /** How late turns of the engine's event loop were lately (its steps block it), 99th percentile in milliseconds. */
   readonly engineEventLoopDelayP99Ms?: number | undefined;
 }
 
@@ -245,9 +249,10 @@ export class EngineSupervisor {
 }
 
 function createProcess(
-  { spec: { stepLimitSeconds: limit }, engineEntry: entry }: SupervisorOptions,
+  { spec: { stepLimitSeconds: step, loadLimitSeconds: load }, engineEntry: entry }: SupervisorOptions,
   onOutput: (line: string) => void,
 ): EngineProcess {
-  const stepLimitMs = limit && limit * 1000;
-  return new EngineProcess({ onOutput, keepRetriable: true, stepLimitMs, entry });
+  const stepLimitMs = step && step * 1000;
+  const loadLimitMs = load && load * 1000;
+  return new EngineProcess({ onOutput, keepRetriable: true, stepLimitMs, loadLimitMs, entry });
 }

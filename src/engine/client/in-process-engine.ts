@@ -5,6 +5,7 @@ import type { EngineStats, FromEngine, LoadReport, ToEngine } from '../protocol.
 import type { HubOptions, LoadContext, LoadedModelInfo, ModelSpec } from '../types.js';
 import type { Engine } from './engine.js';
 import type { Flight, FlightEvent } from './flight.js';
+import { FlightTable } from './flight-table.js';
 import type { Turns } from './turns.js';
 
 export interface InProcessEngineOptions {
@@ -30,12 +31,10 @@ export class InProcessEngine implements Engine {
   readonly exited: Promise<string>;
   readonly #turns: Turns;
   readonly #loadModel: LoadModel;
-  readonly #flights = new Map<number, Flight<FlightEvent>>();
+  readonly #flights = new FlightTable((message) => this.#send(message));
   readonly #statsAsked: ((stats: EngineStats | undefined) => void)[] = [];
   #host: EngineHost | undefined;
   #loading: Loading | undefined;
-  #lastId = 0;
-  #finished = 0;
   #stopping: Promise<void> | undefined;
   #exit: (how: string) => void = () => undefined;
 
@@ -46,7 +45,7 @@ export class InProcessEngine implements Engine {
   }
 
   get finished(): number {
-    return this.#finished;
+    return this.#flights.finished;
   }
 
   /** @throws ModelLoadError */
@@ -60,14 +59,7 @@ export class InProcessEngine implements Engine {
     if (flight.stream.ended) return;
     if (this.#stopping || !this.#host)
       return flight.stream.fail(new UnavailableError('engine_restarting', 'The engine is restarting.'));
-    const id = ++this.#lastId;
-    this.#flights.set(id, flight);
-    flight.onCancel = () => {
-      this.#flights.delete(id);
-      this.#send({ type: 'cancel', id });
-    };
-    const { plan } = flight;
-    this.#send('call' in plan ? { type: 'call', id, ...plan } : { type: 'generate', id, ...plan });
+    this.#flights.add(flight);
   }
 
   /** None: it ends only when it is told to. */
@@ -76,11 +68,7 @@ export class InProcessEngine implements Engine {
   }
 
   failAll(error: ResidentError): void {
-    for (const [id, { stream }] of this.#flights) {
-      stream.fail(error);
-      this.#send({ type: 'cancel', id });
-    }
-    this.#flights.clear();
+    this.#flights.failAll(error);
   }
 
   /** Of the whole process. */
@@ -148,14 +136,9 @@ export class InProcessEngine implements Engine {
       case 'condition':
         return this.#loading?.context.onCondition(message.degraded);
       case 'event':
-        return this.#onEvent(message.id, message.event);
       case 'result':
-        return this.#onEvent(message.id, message);
-      case 'failed': {
-        const flight = this.#flights.get(message.id);
-        this.#flights.delete(message.id);
-        return flight?.stream.fail(fromWireError(message.error));
-      }
+      case 'failed':
+        return this.#flights.answer(message);
       case 'stats':
         for (const resolve of this.#statsAsked.splice(0)) resolve(message.stats);
         return;
@@ -164,17 +147,6 @@ export class InProcessEngine implements Engine {
       default:
         message satisfies never;
     }
-  }
-
-  #onEvent(id: number, event: FlightEvent): void {
-    const flight = this.#flights.get(id);
-    if (event.type === 'finish' || event.type === 'result') {
-      this.#finished++;
-      this.#flights.delete(id);
-    }
-    if (!flight) return;
-    flight.answered = true;
-    flight.stream.push(event);
   }
 }
 

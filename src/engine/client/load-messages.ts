@@ -2,13 +2,31 @@ import { ModelLoadError, ResidentError, UnavailableError, messageOf } from '../e
 import type { LoadedModelInfo, ModelSpec } from '../types.js';
 import type { EngineLog } from './engine.js';
 
-/** @param first whether it is the first load: what doesn't change is said once */
-export function logLoaded(log: EngineLog, name: string, info: LoadedModelInfo, first: boolean): void {
-  log.info(loadedLine(name, info));
-  if (!first) return;
-  log.info(`'${name}': ${info.deviceReason ?? ''} ${info.dtypeReason ?? ''}`);
-  if (info.kvCacheReason !== undefined) log.warn(slowerWarning(name, info.kvCacheReason));
-  for (const warning of info.warnings ?? []) log.warn(`'${name}': ${warning}`);
+/** Says what each load came to; what was the same with the load before isn't said again. */
+export class LoadLog {
+  readonly #name: string;
+  readonly #log: EngineLog;
+  #told: readonly string[] = [];
+
+  constructor(name: string, log: EngineLog) {
+    this.#name = name;
+    this.#log = log;
+  }
+
+  loaded(info: LoadedModelInfo): void {
+    const name = this.#name;
+    this.#log.info(loadedLine(name, info));
+    const reasons = [info.deviceReason, info.dtypeReason].filter((reason) => reason !== undefined).join(' ');
+    const slower = info.kvCacheReason === undefined ? [] : [slowerWarning(name, info.kvCacheReason)];
+    const warnings = [...slower, ...(info.warnings ?? []).map((warning) => `'${name}': ${warning}`)];
+    if (reasons !== '') this.#tell('info', `'${name}': ${reasons}`);
+    for (const warning of warnings) this.#tell('warn', warning);
+    this.#told = [`'${name}': ${reasons}`, ...warnings];
+  }
+
+  #tell(level: 'info' | 'warn', line: string): void {
+    if (!this.#told.includes(line)) this.#log[level](line);
+  }
 }
 
 function loadedLine(name: string, info: LoadedModelInfo): string {
@@ -35,6 +53,19 @@ export function conditionLine(name: string, degraded: string | undefined): strin
 export function loadError(spec: ModelSpec, error: unknown): ModelLoadError {
   const code = error instanceof ModelLoadError ? error.code : 'model_load_failed';
   return new ModelLoadError(code, `Model '${spec.name}': ${messageOf(error)}`, { cause: error });
+}
+
+/**
+ * @param how goes on after "the engine process …"
+ * @param lastWords what it wrote last, if anything
+ */
+export function diedLoading(how: string, lastWords: readonly string[]): ModelLoadError {
+  const said = lastWords.length > 0 ? ` Its last words: ${lastWords.join(' / ')}` : '';
+  return new ModelLoadError(
+    'engine_died',
+    `The engine process ${how} while it loaded the model. Most often that is want of memory or a driver: free memory, take smaller ` +
+      `weights, or set device: cpu.${said}`,
+  );
 }
 
 export function draining(): UnavailableError {

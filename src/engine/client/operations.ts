@@ -1,4 +1,6 @@
 import { asResidentError, messageOf } from '../errors.js';
+import { DEVICE_ORDER } from '../placement/devices.js';
+import { DTYPE_PREFERENCE } from '../placement/dtype-preference.js';
 import type { LoadedModelInfo } from '../types.js';
 import type { EngineLog } from './engine.js';
 import type { EngineLoader } from './engine-loader.js';
@@ -83,7 +85,8 @@ export class Operations {
       if (residence.isEnding || asResidentError(error).code !== 'insufficient_memory') throw error;
     }
     log.info(`there is no room for a second '${name}' beside the first, which ends first`);
-    await residence.unload(drainMs);
+    // it may have died meanwhile, and is being started again
+    if (residence.state === 'ready') await residence.unload(drainMs);
     return residence.load();
   }
 }
@@ -92,12 +95,13 @@ export class Operations {
 const KV_CACHE_TOLERANCE = 0.1;
 
 /**
- * Beside an engine that takes up memory the second may have settled for less: with `auto` for another device or dtype, and for a smaller
- * KV cache at any rate. Whether that is so can't be seen, so whatever is less counts.
+ * Beside an engine that takes up memory the second may have settled for less: with `auto` for a device or dtype that it takes later, and
+ * for a smaller KV cache at any rate. Whether that is so can't be seen, so whatever is less counts.
  */
 function isAsGood(present: LoadedModelInfo, second: LoadedModelInfo): boolean {
+  const { device } = second;
+  if (device !== present.device) return DEVICE_ORDER.indexOf(device) < DEVICE_ORDER.indexOf(present.device);
+  const order = DTYPE_PREFERENCE[device];
   const least = (present.kvCacheTokens ?? 0) * (1 - KV_CACHE_TOLERANCE);
-  return (
-    present.device === second.device && present.dtype === second.dtype && (second.kvCacheTokens ?? 0) >= least
-  );
+  return order.indexOf(second.dtype) <= order.indexOf(present.dtype) && (second.kvCacheTokens ?? 0) >= least;
 }

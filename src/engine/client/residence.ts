@@ -38,6 +38,7 @@ export class Residence {
   readonly #options: ResidenceOptions;
   readonly #retries = new LoadRetries();
   readonly #restarts: RestartLoop;
+  readonly #loadLog: say.LoadLog;
   readonly #keepAlive: KeepAlive;
   readonly #ending = new AbortController();
   #state: EngineState = 'idle';
@@ -57,6 +58,7 @@ export class Residence {
     this.#options = options;
     const { spec, log, loader, queue, keepAliveMs, onUnused } = options;
     this.#restarts = new RestartLoop(spec, log, this.#ending.signal, () => loader.load());
+    this.#loadLog = new say.LoadLog(spec.name, log);
     this.#retired = new RetiredSessions(this.#ending.signal);
     this.#keepAlive = new KeepAlive(
       keepAliveMs,
@@ -136,22 +138,10 @@ export class Residence {
 
   /** Why a request that comes now is refused; undefined: it isn't. */
   refusal(): ResidentError | undefined {
-    switch (this.#state) {
-      case 'idle':
-      case 'ready':
-      case 'unloading':
-        return undefined;
-      case 'loading':
-        if (this.#meanwhile === 'queue') return undefined;
-        return say.notYet(this.#options.spec.name, this.#options.meter.loads > 0);
-      case 'failed':
-        return this.#retries.refusal();
-      case 'draining':
-      case 'stopped':
-        return say.draining();
-      default:
-        return this.#state satisfies never;
-    }
+    if (this.isEnding) return say.draining();
+    if (this.#state === 'failed') return this.#retries.refusal();
+    if (this.#state !== 'loading' || this.#meanwhile === 'queue') return undefined;
+    return say.notYet(this.#options.spec.name, this.#options.meter.loads > 0);
   }
 
   /** Waits for a load under way, however it ends. */
@@ -172,8 +162,8 @@ export class Residence {
   }
 
   /**
-   * From `ready` to `idle`: ends the engine (those that were replaced, too) when its requests have ended, at most so many milliseconds from now. Requests that come
-   * meanwhile wait; who calls this has them served.
+   * From `ready` to `idle`: ends the engine (those that were replaced, too) when its requests have ended, at most so many milliseconds
+   * from now. Requests that come meanwhile wait; who calls this has them served.
    */
   unload(drainMs: number): Promise<void> {
     this.#unloading = this.#end(drainMs).finally(() => (this.#unloading = undefined));
@@ -246,7 +236,7 @@ export class Residence {
   }
 
   #install(session: EngineSession): LoadedModelInfo {
-    const { spec, log, meter, queue } = this.#options;
+    const { meter, queue } = this.#options;
     const { engine, info } = session;
     if (this.#state === 'stopped') {
       void engine.stop();
@@ -254,6 +244,7 @@ export class Residence {
     }
     this.#session = session;
     this.#loading = Promise.resolve(info);
+    this.#second = undefined; // if it was that one, its death is followed by a restart like any other
     void engine.exited.then((how) => this.#exited(session, how));
     meter.loaded(info);
     this.#retries.succeeded();
@@ -261,7 +252,7 @@ export class Residence {
       this.#state = 'ready';
       this.#keepAlive.start();
     }
-    say.logLoaded(log, spec.name, info, meter.loads === 1);
+    this.#loadLog.loaded(info);
     session.askForStats();
     queue.releaseTo(session);
     return info;

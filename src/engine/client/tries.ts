@@ -42,11 +42,14 @@ export class RestartLoop {
     if (avoid(info.device, reason)) this.#inRow = 0;
   }
 
-  /** @throws ResidentError when it died too often, or the server ends */
+  /** @throws ResidentError when it died too often, or couldn't be loaded the last time, or the server ends */
   async run(): Promise<EngineSession> {
+    let failed: unknown;
     for (;;) {
       const delay = RESTART_DELAYS_MS[this.#inRow++];
       if (delay === undefined) {
+        // it may have died once, and something is wrong with the model since
+        if (failed !== undefined) throw failed;
         const failure = diedTooOften(this.#spec.name, this.#inRow);
         this.#log.warn(failure.message);
         throw failure;
@@ -57,6 +60,7 @@ export class RestartLoop {
         return await this.#load();
       } catch (error) {
         if (this.#ending.aborted) throw error;
+        failed = error;
         this.#log.warn(messageOf(error));
       }
     }

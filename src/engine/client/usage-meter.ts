@@ -1,19 +1,24 @@
 import type { LoadedModelInfo } from '../types.js';
 
-/** What was counted since the server started; times in milliseconds unless the name says otherwise. */
+/** What was counted since the server started. */
 export interface MeteredUsage {
+  /** Times that it was loaded. */
   readonly loads: number;
+  /** Of all loads together, from the order to load until the model could answer, in milliseconds. */
   readonly loadMs: number;
+  /** Of the latest load; missing before the first. */
   readonly lastLoadMs?: number | undefined;
-  /** CPU time of the loads; where an engine doesn't tell it, as if one core was busy all the while. */
+  /** CPU time of all loads together, in milliseconds; of a load whose engine doesn't tell it, as if one core was busy all the while. */
   readonly loadCpuMs: number;
   /** Engines that died and were to be started again. */
   readonly restarts: number;
+  /** Requests of any kind and priority that were answered whole. */
   readonly requests: number;
-  /** ISO 8601. */
+  /** Since when the present engine holds it, ISO 8601; missing while it isn't loaded. */
   readonly residentSince?: string | undefined;
+  /** How long it has been loaded altogether, in seconds. */
   readonly residentSeconds: number;
-  /** ISO 8601. */
+  /** When a request came last, ISO 8601; missing before the first. */
   readonly lastRequestAt?: string | undefined;
 }
 

@@ -56,10 +56,10 @@ export class MemoryPressure<Name extends string> {
     this.#now[name] = this.#options.dials[name].most;
   }
 
-  /** Memory ran short; what is used was cut. */
+  /** Memory ran short; what is used was cut, unless it was one request that is larger than all of that. */
   noteShortage(): void {
     this.#calmPasses = 0;
-    if (++this.#shortages < DEGRADED_SHORTAGES) return;
+    if (++this.#shortages < DEGRADED_SHORTAGES || this.#isWhole) return;
     this.#degraded = true;
     this.#options.onCondition(
       `Memory ran short ${this.#shortages} times: ${this.#options.describe(this.#now)}`,

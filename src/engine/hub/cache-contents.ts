@@ -1,12 +1,13 @@
 import type { Dirent } from 'node:fs';
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ModelLoadError } from '../errors.js';
+import { InvalidRequestError } from '../errors.js';
 import type { ConcreteDtype } from '../types.js';
 import { NOTES, fetchedWeights, pathOf, readManifest } from './cache-folder.js';
 import { lockOwner } from './cache-lock.js';
 import { isFile, sizeOf } from './file-identity.js';
 import { hubId, type HubSource } from './hub-source.js';
+import { REQUIRED_FILES } from './needed-files.js';
 import { lastUse, usersOf } from './use-mark.js';
 
 /** A model in the cache. */
@@ -42,6 +43,8 @@ export interface Verification {
   readonly bytes: number;
   /** Paths of those that aren't what the hub describes. */
   readonly damaged: readonly string[];
+  /** Paths of what every load needs, and wasn't fetched yet. */
+  readonly missing: readonly string[];
 }
 
 /**
@@ -54,13 +57,19 @@ export async function verifyCached(folder: string): Promise<Verification | undef
   const fetched = manifest.files.filter(({ path, identity }) => manifest.verified[path] === identity);
   const damaged: string[] = [];
   for (const file of fetched) if (!(await isFile(pathOf(folder, file), file))) damaged.push(file.path);
-  return { files: fetched.length, bytes: fetched.reduce((sum, { size }) => sum + size, 0), damaged };
+  const paths = new Set(fetched.map(({ path }) => path));
+  return {
+    files: fetched.length,
+    bytes: fetched.reduce((sum, { size }) => sum + size, 0),
+    damaged,
+    missing: REQUIRED_FILES.filter((path) => !paths.has(path)),
+  };
 }
 
 /**
  * Deletes a model from the cache.
  * @param force also if a process of another machine seems to use it
- * @throws ModelLoadError if a process downloads it or has it loaded
+ * @throws InvalidRequestError `conflict` if a process downloads it or has it loaded
  */
 export async function removeCached(
   source: HubSource,
@@ -76,9 +85,9 @@ export async function removeCached(
   await rmdir(dirname(folder)).catch(() => undefined);
 }
 
-function inUse(source: HubSource, why: string): ModelLoadError {
-  return new ModelLoadError(
-    'cache_not_writable',
+function inUse(source: HubSource, why: string): InvalidRequestError {
+  return new InvalidRequestError(
+    'conflict',
     `${hubId(source)} is in use: ${why}. Stop it first, or add --force if that process is gone.`,
   );
 }
@@ -97,7 +106,16 @@ async function describe(folder: string, source: HubSource): Promise<CachedModel>
 
 function sourceOf(owner: string, name: string): HubSource {
   const [bare = '', revision = 'main'] = name.split('@', 2);
-  return { id: `${owner}/${bare}`, revision: decodeURIComponent(revision) };
+  return { id: `${owner}/${bare}`, revision: decoded(revision) };
+}
+
+/** Folders made by hand may have any name. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Rewritten graphs, for example, are none. */

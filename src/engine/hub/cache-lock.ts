@@ -77,7 +77,10 @@ async function acquire(path: string, me: LockOwner, waiting: Staleness): Promise
     await writeFile(path, text, { flag: 'wx' });
     return true;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    // on a full disk there may be room for its name only
+    if (syscall === 'write') await rm(path, { force: true });
+    if (code !== 'EEXIST') throw error;
   }
   const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: undefined }));
   if (mtimeMs === undefined) return false; // it was just given back

@@ -22,21 +22,25 @@ export interface FileDownload {
 }
 
 /**
- * Fetches one file: goes on with what an earlier try left, checks size and hash, and only then gives it its name.
+ * Fetches one file, goes on with what an earlier try left, and checks size and hash. `putInPlace` gives it its name.
  * @throws ModelLoadError `model_corrupt` if it is wrong twice, `hub_unreachable` when it is given up; an error of the file system
  */
 export async function downloadFile(download: FileDownload): Promise<void> {
   const { client, folder, file, revision } = download;
-  const target = pathOf(folder, file);
   const incomplete = incompletePath(folder, file);
-  await mkdir(dirname(target), { recursive: true });
+  await mkdir(dirname(incomplete), { recursive: true });
   for (let tries = 1; ; tries++) {
     await client.persist(() => receive(download, incomplete));
-    if (await isFile(incomplete, file)) break;
+    if (await isFile(incomplete, file)) return;
     await rm(incomplete, { force: true });
     if (tries === 2) throw corruptDownload(client.fileUrl(revision, file.path));
   }
-  await rename(incomplete, target);
+}
+
+/** Gives a file that has been downloaded its name, in place of a former version. */
+export async function putInPlace(folder: string, file: RepositoryFile): Promise<void> {
+  const target = pathOf(folder, file);
+  await rename(incompletePath(folder, file), target);
   await syncFolder(dirname(target));
   await removeOthers(target);
 }
@@ -46,7 +50,7 @@ export async function downloadFile(download: FileDownload): Promise<void> {
  * @throws PassingFailure if it ended early; what came is kept
  */
 async function receive({ client, file, revision, onBytes }: FileDownload, incomplete: string): Promise<void> {
-  const before = (await sizeOf(incomplete)) ?? 0;
+  const before = isResumable(file) ? ((await sizeOf(incomplete)) ?? 0) : 0;
   if (before === file.size && before > 0) return;
   // more than there should be: it is another file
   const offset = before > file.size ? 0 : before;
@@ -68,6 +72,11 @@ async function receive({ client, file, revision, onBytes }: FileDownload, incomp
   } finally {
     answer.close();
   }
+}
+
+/** Whether what is here and what comes are known to be of one version: a weak ETag, or none, doesn't say. */
+function isResumable({ identity }: RepositoryFile): boolean {
+  return !identity.startsWith('etag:') || identity.startsWith('etag:"');
 }
 
 function rangeHeaders({ identity }: RepositoryFile, offset: number): Record<string, string> {

@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { rm, statfs } from 'node:fs/promises';
 import type { LoadProgress } from '../types.js';
 import {
   isFetched,
@@ -10,7 +10,7 @@ import {
   type Manifest,
 } from './cache-folder.js';
 import { DEFAULT_LOCK_TIMES, withLock, type LockTimes } from './cache-lock.js';
-import { downloadFile, incompletePath } from './download-file.js';
+import { downloadFile, incompletePath, putInPlace } from './download-file.js';
 import { isFile, sizeOf, type RepositoryFile } from './file-identity.js';
 import type { HubClient } from './hub-client.js';
 import { diskFull, explainDisk } from './hub-errors.js';
@@ -52,9 +52,11 @@ export async function fetchFiles(request: FilesRequest): Promise<Manifest> {
     return (await missingFiles(folder, manifest, files)).length === 0 ? manifest : undefined;
   };
   const work = async (): Promise<Manifest> => {
-    const manifest = await adoptFiles(request, updated(await readManifest(folder), about));
-    await writeManifest(folder, manifest);
-    return downloadMissing(request, manifest, progress);
+    const former = await readManifest(folder);
+    const manifest = await adoptFiles(request, updated(former, about));
+    if (former) await forgetDamaged(folder, former, manifest, files);
+    const missing = await downloadMissing(request, manifest, progress);
+    return exchange(folder, { former, manifest, missing });
   };
   const meanwhile = async (): Promise<Manifest | undefined> => {
     await tellOfOthers(request, progress);
@@ -83,17 +85,34 @@ async function adoptFiles(
   return { ...manifest, verified };
 }
 
+/** What was checked once and isn't the same any more is not to be loaded, even if it can't be fetched now. */
+async function forgetDamaged(
+  folder: string,
+  former: Manifest,
+  { verified }: Manifest,
+  files: readonly RepositoryFile[],
+): Promise<void> {
+  const damaged = files.filter(
+    ({ path, identity }) => former.verified[path] === identity && verified[path] === undefined,
+  );
+  if (damaged.length === 0) return;
+  const sound = Object.entries(former.verified).filter(
+    ([path]) => !damaged.some((file) => file.path === path),
+  );
+  await writeManifest(folder, { ...former, verified: Object.fromEntries(sound) });
+}
+
+/** @returns what has been downloaded, and hasn't its name yet */
 async function downloadMissing(
   { client, source, folder, files }: FilesRequest,
   manifest: Manifest,
   progress: TransferProgress,
-): Promise<Manifest> {
+): Promise<RepositoryFile[]> {
   const missing = await missingFiles(folder, manifest, files);
   for (const { path, size } of files)
     if (!missing.some((file) => file.path === path)) progress.set(path, size);
   for (const file of missing) progress.set(file.path, (await sizeOf(incompletePath(folder, file))) ?? 0);
   await checkSpace(folder, progress.missing);
-  const verified = { ...manifest.verified };
   for (const file of missing) {
     progress.tell(file.path, true);
     await downloadFile({
@@ -107,12 +126,40 @@ async function downloadMissing(
       },
     });
     progress.set(file.path, file.size);
-    verified[file.path] = file.identity;
-    await writeManifest(folder, { ...manifest, verified });
   }
   const last = missing.at(-1);
   if (last) progress.tell(last.path, true);
-  return { ...manifest, verified };
+  return missing;
+}
+
+/**
+ * Puts a revision in the place of another, once all of it is there: a download that breaks off leaves what was complete. A crash in
+ * between leaves a model that says what it lacks.
+ * @param missing what has been downloaded of it
+ * @returns what is in the folder then
+ */
+async function exchange(
+  folder: string,
+  {
+    former,
+    manifest,
+    missing,
+  }: { former: Manifest | undefined; manifest: Manifest; missing: readonly RepositoryFile[] },
+): Promise<Manifest> {
+  await writeManifest(folder, manifest);
+  if (former && former.commit !== manifest.commit) await removeGone(folder, former, manifest);
+  for (const file of missing) await putInPlace(folder, file);
+  const fetched = missing.map(({ path, identity }) => [path, identity]);
+  const complete = { ...manifest, verified: { ...manifest.verified, ...Object.fromEntries(fetched) } };
+  await writeManifest(folder, complete);
+  return complete;
+}
+
+/** Files that the revision hasn't any more: a chat template, for example, would be read as if it were its own. */
+async function removeGone(folder: string, former: Manifest, { files }: Manifest): Promise<void> {
+  const there = new Set(files.map(({ path }) => path));
+  for (const path of Object.keys(former.verified))
+    if (!there.has(path)) await rm(pathOf(folder, { path }), { force: true });
 }
 
 /** @throws ModelLoadError `disk_full` before anything is downloaded in vain */

@@ -9,8 +9,8 @@ export interface RepositoryFile {
   /** In bytes. */
   readonly size: number;
   /**
-   * What tells it from other versions: `sha256:…` (files in LFS), `git-sha1:…` (the id of a Git blob), or `etag:…` where a mirror
-   * tells neither. The first two are checked against the content.
+   * What tells it from other versions: `sha256:…` (files in LFS), `sha1:…` (the id of a Git blob; of some mirrors the hash of the
+   * content itself), or `etag:…` where a mirror tells neither. The first two are checked against the content.
    */
   readonly identity: string;
 }
@@ -19,7 +19,7 @@ export interface RepositoryFile {
 export function identityOfEtag(etag: string): string {
   const bare = etag.replace(/^W\//, '').replaceAll('"', '');
   if (/^[0-9a-f]{64}$/.test(bare)) return `sha256:${bare}`;
-  if (/^[0-9a-f]{40}$/.test(bare)) return `git-sha1:${bare}`;
+  if (/^[0-9a-f]{40}$/.test(bare)) return `sha1:${bare}`;
   return `etag:${etag}`;
 }
 
@@ -28,10 +28,13 @@ export async function isFile(path: string, { size, identity }: RepositoryFile): 
   if (!(await hasSize(path, size))) return false;
   const [kind, hex] = identity.split(':', 2);
   if (kind === 'etag') return true;
-  const hash = createHash(kind === 'sha256' ? 'sha256' : 'sha1');
-  if (kind === 'git-sha1') hash.update(`blob ${size}\0`);
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex') === hex;
+  const hashes =
+    kind === 'sha256'
+      ? [createHash('sha256')]
+      : [createHash('sha1').update(`blob ${size}\0`), createHash('sha1')];
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 }))
+    for (const hash of hashes) hash.update(chunk as Buffer);
+  return hashes.some((hash) => hash.digest('hex') === hex);
 }
 
 export async function hasSize(path: string, size: number): Promise<boolean> {

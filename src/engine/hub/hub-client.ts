@@ -12,9 +12,11 @@ export interface HubPace {
   readonly attempts: number;
   /** Of the first wait; each one after it is twice as long. In milliseconds. */
   readonly backoffMs: number;
+  /** @param ms how long */
+  readonly wait: (ms: number) => Promise<unknown>;
 }
 
-export const DEFAULT_PACE: HubPace = { stallMs: 30_000, attempts: 5, backoffMs: 500 };
+export const DEFAULT_PACE: HubPace = { stallMs: 30_000, attempts: 5, backoffMs: 500, wait: sleep };
 /** However little came each time. */
 const MOST_ATTEMPTS = 100;
 /** Whoever asks for a longer wait is told no, in milliseconds. */
@@ -94,7 +96,7 @@ export class HubClient {
           throw unreachable(this.endpoint, this.#source, error.message, error);
         // not all servers of a fleet at the same moment
         const backoff = this.#pace.backoffMs * 2 ** (inRow - 1) * (1 + Math.random() / 4);
-        await sleep(Math.max(retryAfterMs, backoff));
+        await this.#pace.wait(Math.max(retryAfterMs, backoff));
       }
     }
   }
@@ -183,7 +185,8 @@ function milliseconds(retryAfter: string): number | undefined {
 
 /** Why there is no answer, or not all of it: a clause without a full stop. */
 export function whyBroken(error: unknown): string {
-  // fetch says only that it failed
+  // fetch says only that it failed, and a name with several addresses that none of them answers
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return (messageOf(cause) || 'the connection broke').replace(/\.$/, '');
+  const reason: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
+  return (messageOf(reason) || 'the connection broke').replace(/\.$/, '');
 }

@@ -55,6 +55,14 @@ export function explainRefusal(
       'access_denied',
       `${endpoint} refuses the token in HF_TOKEN, or it may not see ${source.id}. Set another one, or none for a public model.`,
     );
+  if (reason === 'EntryNotFound')
+    return new ModelLoadError(
+      'source_not_found',
+      `${hubId(source)} on ${endpoint} has no config.json, or lost a file while it was fetched. Take a model for Transformers.js, for ` +
+        `example from onnx-community.`,
+    );
+  if (status !== 401 && status !== 404)
+    return unreachable(endpoint, source, `it answers with status ${status}`);
   return new ModelLoadError(
     'source_not_found',
     `There is no folder '${hubId(source)}' here, and ${endpoint} has no model ${source.id}, or a private one (it says the same of ` +

@@ -33,6 +33,8 @@ const infoSchema = z.object({
 
 /** A file of weights is in so many pieces at most (Transformers.js, `utils/hub.js`). */
 const MOST_PIECES = 100;
+/** A list is so long at most, in characters: thousands of files are under a megabyte. Whatever goes on and on is none. */
+const LONGEST_LIST = 2 ** 25;
 /** Files that a mirror without the API is asked for at a time. */
 const PARALLEL = 8;
 
@@ -73,7 +75,7 @@ function fromInfo({ sha, siblings }: z.output<typeof infoSchema>): Listing {
     .map(({ rfilename: path, size, blobId, lfs }) => ({
       path,
       size: lfs?.size ?? size,
-      identity: lfs ? `sha256:${lfs.sha256}` : `git-sha1:${blobId}`,
+      identity: lfs ? `sha256:${lfs.sha256}` : `sha1:${blobId}`,
     }));
   return { commit: sha, files };
 }
@@ -134,6 +136,7 @@ function probe(client: HubClient, revision: string, path: string): Promise<Probe
   });
 }
 
+/** @returns nothing, if it is no list by its length */
 async function readText({ response, alive }: HubAnswer): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
@@ -141,6 +144,7 @@ async function readText({ response, alive }: HubAnswer): Promise<string> {
     for await (const chunk of response.body ?? []) {
       alive();
       text += decoder.decode(chunk as Uint8Array, { stream: true });
+      if (text.length > LONGEST_LIST) return '';
     }
   } catch (error) {
     throw new PassingFailure(whyBroken(error), { cause: error });

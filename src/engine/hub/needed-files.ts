@@ -33,8 +33,8 @@ export const OPTIONAL_FILES = [
 ] as const;
 
 const SMALL_FILES: ReadonlySet<string> = new Set([...REQUIRED_FILES, ...OPTIONAL_FILES]);
-/** A module of sentence-transformers: `modules.json` may give it another folder than `1_Pooling`. */
-const MODULE_CONFIG = /^[^/]+\/config\.json$/;
+/** A module of sentence-transformers: `modules.json` may give it another folder than `1_Pooling`. None that leads out of the model's. */
+const MODULE_CONFIG = /^\w[\w.-]*\/config\.json$/;
 
 /** The file with a dtype's graph, as a path in the repository. */
 export function graphFile(dtype: ConcreteDtype): string {

@@ -4,6 +4,7 @@ import type { LoadProgress } from '../types.js';
 /** Where a bar is drawn: `process.stderr`, for example. */
 export interface Terminal {
   readonly isTTY?: boolean | undefined;
+  /** 0: it doesn't know. */
   readonly columns?: number | undefined;
   write(text: string): unknown;
 }
@@ -21,7 +22,7 @@ interface Download {
   /** That were there when it began: not downloaded now. */
   readonly firstBytes: number;
   bytes: number;
-  totalBytes: number;
+  readonly totalBytes: number;
   loggedAt: number;
   loggedPercent: number;
 }
@@ -46,7 +47,9 @@ export class DownloadDisplay {
     const { bytes, totalBytes } = progress;
     const known = this.#downloads.get(modelName);
     const now = this.#now();
-    const download = known ?? {
+    // another total is another download: first the configuration, then the weights that were chosen by it
+    const goesOn = known?.totalBytes === totalBytes;
+    const download = (goesOn ? known : undefined) ?? {
       since: now,
       firstBytes: bytes,
       bytes,
@@ -55,7 +58,6 @@ export class DownloadDisplay {
       loggedPercent: 0,
     };
     download.bytes = bytes;
-    download.totalBytes = totalBytes;
     this.#downloads.set(modelName, download);
     if (this.#out.isTTY) this.#draw();
     else this.#logSteps(modelName, download, now);
@@ -66,11 +68,11 @@ export class DownloadDisplay {
     const download = this.#downloads.get(modelName);
     if (!download) return;
     this.#downloads.delete(modelName);
-    const { bytes, totalBytes } = download;
+    const { bytes, firstBytes, totalBytes } = download;
     if (this.#out.isTTY) this.#out.write(CLEAR_LINE);
     const seconds = ((this.#now() - download.since) / 1000).toFixed(1);
     if (bytes >= totalBytes)
-      this.#print(`${modelName}: downloaded ${formatBytes(totalBytes)} in ${seconds} s`);
+      this.#print(`${modelName}: downloaded ${formatBytes(bytes - firstBytes)} in ${seconds} s`);
     else this.#print(`${modelName}: the download ended at ${amountText(download)}`);
     if (this.#out.isTTY) this.#draw();
   }
@@ -86,7 +88,7 @@ export class DownloadDisplay {
     const line = [...this.#downloads]
       .map(([name, download]) => `${name} ${barText(download)}, ${this.#text(download)}`)
       .join('  ');
-    this.#out.write(`${CLEAR_LINE}${line.slice(0, (this.#out.columns ?? DEFAULT_COLUMNS) - 1)}`);
+    this.#out.write(`${CLEAR_LINE}${line.slice(0, (this.#out.columns || DEFAULT_COLUMNS) - 1)}`);
   }
 
   #logSteps(modelName: string, download: Download, now: number): void {

@@ -1,5 +1,5 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NOTES } from './cache-folder.js';
@@ -15,7 +15,8 @@ export type CacheUser = Readonly<z.output<typeof userSchema>>;
  * @returns takes the word back; the end of the process does, too
  */
 export function markUse(folder: string): () => void {
-  const mark = join(usersFolder(folder), `${hostname()}-${process.pid}`);
+  // a process may have it loaded twice
+  const mark = join(usersFolder(folder), `${process.pid}-${randomUUID()}`);
   const unmark = (): void => {
     process.off('exit', unmark);
     try {
@@ -26,6 +27,7 @@ export function markUse(folder: string): () => void {
   };
   try {
     mkdirSync(usersFolder(folder), { recursive: true });
+    removeMarksOfDead(folder);
     writeFileSync(mark, JSON.stringify({ host: thisHost(), pid: process.pid } satisfies CacheUser));
     process.on('exit', unmark);
     return unmark;
@@ -36,11 +38,19 @@ export function markUse(folder: string): () => void {
 
 /** Who has the model loaded. Those of other machines can't be asked whether they still have. */
 export function usersOf(folder: string): CacheUser[] {
+  return marksIn(folder).flatMap(({ user }) => (isDead(user) ? [] : [user]));
+}
+
+/** What is killed leaves its mark: they would become ever more. */
+function removeMarksOfDead(folder: string): void {
+  for (const { path, user } of marksIn(folder)) if (isDead(user)) rmSync(path, { force: true });
+}
+
+function marksIn(folder: string): { path: string; user: CacheUser }[] {
   return namesIn(usersFolder(folder)).flatMap((name) => {
+    const path = join(usersFolder(folder), name);
     try {
-      const text = readFileSync(join(usersFolder(folder), name), 'utf8');
-      const user = userSchema.parse(JSON.parse(text));
-      return isDead(user) ? [] : [user];
+      return [{ path, user: userSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) }];
     } catch {
       return []; // half written, or just taken back
     }

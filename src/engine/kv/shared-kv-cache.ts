@@ -154,9 +154,8 @@ export class SharedKvCache {
   }
 
   #dropBeyondLimit(): void {
-    const index = this.#index;
-    while (index !== undefined && index.cached > 0 && this.#free.length < this.capacity - this.#limit)
-      this.#free.push(index.evict());
+    while (this.#index && this.#cached > 0 && this.#free.length < this.capacity - this.#limit)
+      this.#free.push(this.#index.evict());
   }
 
   /** Counts one more row that holds the node. @returns where its content lies */

@@ -159,7 +159,7 @@ function outputOf(
   if (layers.length > 0)
     throw notAnEncoder(
       spec,
-      `its modules.json names ${layers.join(', ')}, which its graph does not hold: export it with sentence_embedding`,
+      `its modules.json names ${layers.join(', ')}, which its graph does not hold, as one with the output sentence_embedding does`,
     );
   if (states) return { kind: 'tokens', name: states, pooling };
   throw notAnEncoder(spec, `its graph has no output 'last_hidden_state', but ${names.join(', ')}`);
@@ -228,5 +228,9 @@ function lengthOf(tokenizer: PreTrainedTokenizer): number {
 }
 
 function notAnEncoder({ source, task }: ModelSpec, reason: string, cause?: unknown): ModelLoadError {
-  return new ModelLoadError('model_unsupported', `'${source}' can't do ${task}: ${reason}.`, { cause });
+  return new ModelLoadError(
+    'model_unsupported',
+    `'${source}' can't do ${task}: ${reason}. Set the task that it is for, or take another model or export.`,
+    { cause },
+  );
 }

@@ -64,6 +64,8 @@ export async function loadModel(
   configureTransformers();
   const files = await openModelFiles(spec.source, hub, { onProgress: context.onProgress, asked: spec.dtype });
   const attended = { onDemand: false, ...context, onFatal: context.onFatal ?? endProcess };
+  // also while it loads: nobody is to delete it meanwhile
+  const release = files.hold();
   let prepared: Prepared | undefined;
   try {
     const loaded = await place({
@@ -80,8 +82,9 @@ export async function loadModel(
         return loadTask({ ...prepared, request, placement, context: attended });
       },
     });
-    return held(loaded, files);
+    return held(loaded, files.commit, release);
   } catch (error) {
+    release();
     await prepared?.encoder.close();
     throw error;
   }
@@ -121,10 +124,8 @@ function checkOperators({ device, dtype }: Placement, folder: string): void {
   );
 }
 
-/** Others are told that the files are in use. */
-function held(loaded: LoadedModel, files: ModelFiles): LoadedModel {
-  const { commit } = files;
-  const release = files.hold();
+/** @param release others are told that its files are in use, until this is called */
+function held(loaded: LoadedModel, commit: string | undefined, release: () => void): LoadedModel {
   return {
     ...loaded,
     report: { ...loaded.report, ...(commit === undefined ? {} : { commit }) },
@@ -161,7 +162,7 @@ async function prepare(
   const encoderReady = encoder.warmUp().catch((error: unknown) => {
     throw new ModelLoadError(
       'tokenizer_not_found',
-      `The tokenizer of '${spec.source}' can't be used: ${messageOf(error)}`,
+      `The tokenizer of '${spec.source}' can't be used: ${messageOf(error)}. Fetch it again, or take another export.`,
       {
         cause: error,
       },

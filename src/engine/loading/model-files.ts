@@ -18,7 +18,7 @@ export interface ModelFiles {
    * @throws ModelLoadError
    */
   fetch(dtype: ConcreteDtype): Promise<void>;
-  /** Tells others that this process has loaded the model, until the function is called or the process ends. */
+  /** Tells others that this process uses the model, until the function is called or the process ends. */
   hold(): () => void;
 }
 

@@ -15,7 +15,7 @@ export async function loadTokenizer(folder: string, { source }: ModelSpec): Prom
   } catch (error) {
     throw new ModelLoadError(
       'tokenizer_not_found',
-      `The tokenizer of '${source}' can't be loaded: ${messageOf(error)}.`,
+      `The tokenizer of '${source}' can't be loaded: ${messageOf(error)}. Fetch it again, or take another export.`,
       { cause: error },
     );
   }

@@ -11,6 +11,7 @@ import { BLOCK_FORM } from '../onnx/block-form.js';
 import type { GraphForm } from '../onnx/graph-form.js';
 import { PAGED_FORM } from '../onnx/paged-form.js';
 import { prepareInPlaceGraph, type InPlaceGraph } from '../onnx/in-place-graph.js';
+import { isOutOfMemory } from '../placement/failures.js';
 import type { ModelSpec } from '../types.js';
 import { resolveCacheMemory, resolveLimits } from './limits.js';
 import { loadPretrained, sessionOf, type WeightsRequest } from './pretrained.js';
@@ -97,7 +98,7 @@ export async function createCausalModel(
       ? await PagedCausalModel.create({ ...options, cacheBytes: cacheBytes(gpuBytesPerToken(layers)) })
       : new InPlaceCausalModel({ ...options, cacheBytes: cacheBytes(bytesPerToken(layers)) });
   } catch (error) {
-    if (error instanceof ModelLoadError) throw error;
+    if (error instanceof ModelLoadError || isOutOfMemory(error)) throw error;
     throw notADecoder(spec, messageOf(error), error);
   }
 }
@@ -142,7 +143,7 @@ function unrecognisedError({ source }: ModelSpec, reason: string): ModelLoadErro
 function notADecoder({ source }: ModelSpec, reason: string, cause?: unknown): ModelLoadError {
   return new ModelLoadError(
     'model_unsupported',
-    `'${source}' is not a decoder-only text-generation model: ${reason}.`,
+    `'${source}' is not a decoder-only text-generation model: ${reason}. Set the task that it is for, or take another model.`,
     { cause },
   );
 }

@@ -1,23 +1,23 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import {
-  DataType,
-  encodeModel,
-  makeModel,
-  makeNode,
-  makeTensor,
-  tensorValue,
-  valueInfo,
-} from '../onnx/proto/index.js';
+import { DataType, encodeModel, makeModel, makeNode, makeTensor, valueInfo } from '../onnx/proto/index.js';
 import type { LayerShape } from './in-place-memory.js';
 
 /** Of one float16. */
 const BYTES = 2;
+/** Of one buffer: what WebGPU binds on any GPU that is worth it, a little less than 2 GiB. */
+const MOST_BUFFER = 2 ** 31 - 2 ** 20;
 /** What the graph's inputs that hold the cache are called, and which layer and kind they are of. */
 const KINDS = ['key', 'value'] as const;
 
 /** Of keys and values, all layers, as {@link GpuMemory} keeps them. */
 export function gpuBytesPerToken(layers: readonly LayerShape[]): number {
   return layers.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim * BYTES, 0);
+}
+
+/** Blocks that so many bytes hold, as far as the keys of a layer go into one buffer. */
+export function gpuBlocks(layers: readonly LayerShape[], blockTokens: number, bytes: number): number {
+  const largest = Math.max(...layers.map(({ kvHeads, headDim }) => kvHeads * headDim * BYTES * blockTokens));
+  return Math.floor(Math.min(bytes / (blockTokens * gpuBytesPerToken(layers)), MOST_BUFFER / largest));
 }
 
 /**
@@ -75,15 +75,14 @@ function dispose(tensors: Readonly<Record<string, Tensor>>): void {
   for (const tensor of Object.values(tensors)) tensor.dispose();
 }
 
-/** Zeros of the shape that it is given. */
+/** Zeros of the shape that it is given. Not `ConstantOfShape`, which makes them on the host. */
 function zerosModel(): Uint8Array {
-  const zero = makeTensor('zero', DataType.FLOAT16, [1], new Uint16Array(1));
   return encodeModel(
     makeModel({
-      nodes: [makeNode('ConstantOfShape', ['dims'], ['zeros'], { value: tensorValue(zero) })],
+      nodes: [makeNode('Expand', ['zero', 'dims'], ['zeros'])],
       inputs: [valueInfo('dims', DataType.INT64, [4])],
       outputs: [valueInfo('zeros', DataType.FLOAT16, ['blocks', 'block_tokens', 'kv_heads', 'head_dim'])],
-      initializers: [],
+      initializers: [makeTensor('zero', DataType.FLOAT16, [1, 1, 1, 1], new Uint16Array(1))],
       opset: 17,
     }),
   );

@@ -2,7 +2,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { argmax } from '../generation/sampler.js';
 import { SharedKvCache, type SharedRow } from '../kv/shared-kv-cache.js';
 import type { CausalModel, ForwardRow } from './causal-model.js';
-import { GpuMemory, gpuBytesPerToken } from './gpu-memory.js';
+import { GpuMemory, gpuBlocks } from './gpu-memory.js';
 import type { LayerShape } from './in-place-memory.js';
 import { PIECE } from '../onnx/paged-form.js';
 import { pagedInputs } from './paged-inputs.js';
@@ -50,7 +50,7 @@ export class PagedCausalModel implements CausalModel<SharedRow> {
   /** @throws Error if the GPU doesn't have the memory for the cache */
   static async create(options: PagedOptions): Promise<PagedCausalModel> {
     const { layers, cacheBytes } = options;
-    const blocks = Math.floor(cacheBytes / (BLOCK_TOKENS * gpuBytesPerToken(layers)));
+    const blocks = gpuBlocks(layers, BLOCK_TOKENS, cacheBytes);
     return new PagedCausalModel(options, await GpuMemory.create(layers, blocks, BLOCK_TOKENS), blocks);
   }
 

@@ -18,6 +18,7 @@ export const BLOCK_FORM: GraphForm = {
     return new Set();
   },
   pickLast: (value, sink) => sink.add('GatherND', [value, 'last'], { attributes: { batch_dims: int(1) } }),
+  project: () => undefined,
   conclude: () => undefined,
   inputs: (layers) => [
     valueInfo('input_ids', DataType.INT64, ['rows', 'new']),

@@ -1,6 +1,7 @@
 import type { AttentionSite } from './attention-site.js';
 import type { CacheLayer } from './cache-layers.js';
 import type { FloatType, GraphView } from './graph-view.js';
+import type { Changes } from './last-token.js';
 import type { NodeSink } from './node-sink.js';
 import { int, type NodeProto, type ValueInfoProto } from './proto/index.js';
 
@@ -16,6 +17,8 @@ export interface GraphForm {
   attend(sites: readonly AttentionSite[], sink: NodeSink, view: GraphView): ReadonlySet<NodeProto>;
   /** Picks each row's last token of a value. @returns its name */
   pickLast(value: string, sink: NodeSink): string;
+  /** Changes how the last tokens are projected onto the vocabulary. */
+  project(view: GraphView, sink: NodeSink, changes: Changes): void;
   /** Adds what is computed of the logits, `[.., vocabSize]`, besides them. */
   conclude(sink: NodeSink, logits: { readonly vocabSize: number; readonly opset: number }): void;
   inputs(layers: readonly CacheLayer[]): ValueInfoProto[];

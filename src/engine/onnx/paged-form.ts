@@ -1,5 +1,6 @@
 import type { AttentionSite, FlatAttention, HeadedAttention } from './attention-site.js';
 import type { CacheLayer } from './cache-layers.js';
+import { projectInFloat } from './float-projection.js';
 import { converter, nameAs, type Convert, type GraphForm } from './graph-form.js';
 import { Unrecognised } from './graph-view.js';
 import { mergeProjections, type MergedProjections } from './merge-projections.js';
@@ -46,6 +47,7 @@ export const PAGED_FORM: GraphForm = {
     return replaced;
   },
   pickLast: (value, sink) => sink.add('Gather', [value, 'last'], { attributes: { axis: int(1) } }),
+  project: projectInFloat,
   conclude: (sink, logits) => chooseBest(sink, logits),
   inputs: (layers) => [
     valueInfo('input_ids', DataType.INT64, [1, 'tokens']),

@@ -91,6 +91,7 @@ function rewrite(model: ModelProto, form: GraphForm): Rewriting {
   const own = new Set(sink.nodes);
   const changes: Changes = new Map();
   const picked = pickLastToken(view, (value) => form.pickLast(value, sink), changes);
+  form.project(view, sink, changes);
   nameLogits(view, sink, changes, picked, logits.type);
   form.conclude(sink, { vocabSize: logits.vocabSize, opset: opsetOf(model) });
   const outputs = form.outputs(layers, logits.vocabSize);

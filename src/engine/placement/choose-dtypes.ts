@@ -23,6 +23,6 @@ export function chooseDtypes(
   if (order.length > 0) return order;
   throw new ModelLoadError(
     'weights_not_found',
-    'The model has no ONNX weights in any dtype that Transformers.js knows.',
+    'The model has no ONNX weights in any dtype that Transformers.js knows. Take an export for it, for example from onnx-community.',
   );
 }

@@ -49,7 +49,8 @@ function generatorDemand(
   const perToken = cacheBytesPerToken(shape, numberBytes);
   const context = shape.context ?? LEAST_CONTEXT;
   const useful = maxRows * context * perToken;
-  const wanted = Math.min(resolveCacheMemory(spec, useful), useful);
+  // what is set beyond what all rows could use holds prefixes
+  const wanted = resolveCacheMemory(spec, useful);
   const leastTokens = Math.min(context, LEAST_CONTEXT);
   // what the configuration says isn't cut
   const least = spec.kvCacheMemory === undefined ? Math.min(wanted, leastTokens * perToken) : wanted;

@@ -25,9 +25,12 @@ export function isOutOfMemory(error: unknown): boolean {
   return OUT_OF_MEMORY.some((pattern) => pattern.test(message));
 }
 
-/** Whether the GPU is gone for this process: nothing works any more until it is started anew. */
+/**
+ * Whether the GPU is gone for this process: nothing works any more until it is started anew. So it is after Dawn had no memory for a
+ * buffer: ONNX Runtime keeps the buffer that wasn't made, and uses it again.
+ */
 export function isDeviceLost(error: unknown): boolean {
-  return /device (is |was )?lost|\] is lost|DEVICE_LOST|valid external Instance reference no longer/i.test(
+  return /device (is |was )?lost|\] is lost|DEVICE_LOST|valid external Instance reference no longer|Invalid Buffer.* due to a previous error/i.test(
     messageOf(error),
   );
 }

@@ -1,9 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { listSupportedBackends } from 'onnxruntime-node';
 import type { ConcreteDevice } from '../types.js';
+import { askProgram } from './ask-program.js';
+import { availableOnMac } from './mac-memory.js';
 
 /** What placement asks the machine. A test has its own: a folder in place of `/`, and answers. */
 export interface Machine {
@@ -23,8 +24,7 @@ export interface Machine {
 }
 
 const KNOWN: readonly string[] = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] satisfies ConcreteDevice[];
-/** A driver that hangs must not hold up the load. */
-const ASK_TIMEOUT_MS = 5000;
+const NVIDIA_QUERY = ['--query-gpu=memory.free', '--format=csv,noheader,nounits'];
 
 /** The machine that this process runs on. */
 export function thisMachine(): Machine {
@@ -41,15 +41,8 @@ export function thisMachine(): Machine {
       listSupportedBackends()
         .map(({ name }) => name)
         .filter((name): name is ConcreteDevice => KNOWN.includes(name)),
-    askNvidia: () => {
-      const query = ['--query-gpu=memory.free', '--format=csv,noheader,nounits'];
-      const { status, stdout } = spawnSync('nvidia-smi', query, {
-        encoding: 'utf8',
-        timeout: ASK_TIMEOUT_MS,
-        stdio: ['ignore', 'pipe', 'ignore'],
-      });
-      return status === 0 ? stdout : undefined;
-    },
-    freeMemory: freemem,
+    askNvidia: () => askProgram('nvidia-smi', NVIDIA_QUERY),
+    freeMemory: () =>
+      (platform === 'darwin' ? availableOnMac(askProgram('vm_stat')) : undefined) ?? freemem(),
   };
 }

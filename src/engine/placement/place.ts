@@ -20,7 +20,7 @@ export interface Placement {
 }
 
 export interface PlacementTask<T> {
-  readonly spec: Pick<ModelSpec, 'device' | 'dtype' | 'source'>;
+  readonly spec: Pick<ModelSpec, 'device' | 'dtype' | 'source' | 'task'>;
   /** In the order of `auto`. */
   readonly devices: readonly DeviceFinding[];
   /** Not for `auto`. */
@@ -70,7 +70,7 @@ function candidates({ spec, devices, avoid }: Omit<PlacementTask<unknown>, 'atte
     throw new ModelLoadError(
       'device_unavailable',
       `Device '${spec.device}' is not available here: ${asked?.finding ?? 'it is unknown'}. Found: ${describeDevices(devices)}. ` +
-        `Set device to one of them, or to auto.`,
+        `Set device to one that is there, or to auto.`,
     );
   }
   const passed: PassedOver[] = [];
@@ -167,7 +167,7 @@ function clauseOf(error: unknown): string {
 }
 
 function shortageError(
-  { source, device: asked, dtype: askedDtype }: PlacementTask<unknown>['spec'],
+  { source, task, device: asked, dtype: askedDtype }: PlacementTask<unknown>['spec'],
   device: ConcreteDevice,
   dtype: ConcreteDtype,
   plan: MemoryPlan,
@@ -175,9 +175,11 @@ function shortageError(
   const { free, most = Infinity } = plan.supply;
   const raise = free === undefined || most < free ? "raise 'memory', " : 'free memory, ';
   const others = asked === 'auto' && askedDtype === 'auto' ? '' : ', set device and dtype to auto';
+  const sizes =
+    task === 'text-generation' ? 'maxRows, prefillChunk or kvCacheMemory' : 'maxTokens or batchTokens';
   return new ModelLoadError(
     'insufficient_memory',
     `'${source}' doesn't fit into memory on ${device} in ${dtype}: ${explainShortage(plan)}; ${raise}` +
-      `lower maxRows, prefillChunk or kvCacheMemory${others}, or take a smaller model.`,
+      `lower ${sizes}${others}, or take a smaller model.`,
   );
 }

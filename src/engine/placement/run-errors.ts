@@ -13,5 +13,5 @@ export function notEnoughMemory(cause: unknown): GenerationError {
 
 /** The last words of an engine. */
 export function deviceLost(cause: unknown): string {
-  return `The device was lost (${reasonOf(cause)}): the engine ends, to be started again.`;
+  return `The device was lost, or has no memory left (${reasonOf(cause)}): the engine ends, to be started again.`;
 }

@@ -1,8 +1,7 @@
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { CancelledError, ResidentError, UnavailableError, fromWireError } from '../errors.js';
 import type { EncodingJob, FromThread, ToThread } from './protocol.js';
+import { threadEntry } from './thread-entry.js';
 
 export interface EncoderThreadOptions {
   /** See `shareDefinition`. */
@@ -130,12 +129,6 @@ export class EncoderThread {
     for (const job of this.#pending.values()) job.reject(error);
     this.#pending.clear();
   }
-}
-
-/** The program beside this file, in the form this file has: compiled, or TypeScript under a loader. */
-function threadEntry(): URL {
-  const here = import.meta.url;
-  return new URL(`./thread-main${extname(fileURLToPath(here))}`, here);
 }
 
 /** What makes a thread run TypeScript. A thread of Node 20 has its own module hooks, without those of the main thread. */

@@ -47,7 +47,7 @@ export interface RoundPlan {
   readonly random: () => number;
 }
 
-const POLL_MS = 5;
+const POLL_MS = 10;
 const MOST_PROBLEMS = 3;
 /** One kill of six is in a stage. */
 const STAGES: readonly Moment[] = ['validating', 'finalizing'];

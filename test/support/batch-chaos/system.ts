@@ -101,7 +101,7 @@ export class ChaosSystem {
     const server = await ServerProcess.start({
       data: this.data,
       config: 'log: {level: warn}\nbatch: {cron: null}\n',
-      program: engine === 'embedded' ? 'dist/main.js' : 'test/support/scripted-server.mjs',
+      program: engine === 'embedded' ? 'dist/server/main.js' : 'build/test/scripted-server.js',
       env: { ...this.#store, ...this.#engineVariables(slot) },
     });
     this.#servers[slot] = server;

@@ -65,7 +65,9 @@ describeDatabases('the tables of batches', (databases) => {
   it('are made once, whichever processes start at the same time', async () => {
     const location = await databases.location();
     const script = fileURLToPath(new URL('./helpers/migrate-process.ts', import.meta.url));
-    const processes = [0, 1, 2].map(() => fork(script, [JSON.stringify(location)], { stdio: 'inherit' }));
+    const processes = [0, 1, 2].map(() =>
+      fork(script, [JSON.stringify(location)], { stdio: 'inherit', execArgv: ['--import', 'tsx'] }),
+    );
     const exits = await Promise.all(processes.map((child) => once(child, 'exit')));
     expect(exits.map(([code]) => code as number)).toEqual([0, 0, 0]);
     const made = await Database.open(location);

@@ -8,12 +8,15 @@ import { describe, expect, it } from 'vitest';
 import { PromptWriter } from '../../../bench/load/prompts.js';
 import type { WeightKind } from '../../../bench/model/graph-builder.js';
 import { writeGguf } from '../../../bench/model/gguf.js';
+import { dequantise } from '../../../bench/model/dequantise.js';
+import { toHalf as toHalfModel } from '../../../bench/model/half-model.js';
 import { buildLlama } from '../../../bench/model/llama-graph.js';
 import { quantizeBlocks, quantizeColumns, quantizeQ8_0, toHalf } from '../../../bench/model/quantize.js';
 import type { ModelShape } from '../../../bench/model/shape.js';
 import { extendTokenizer } from '../../../bench/model/tokenizer.js';
 import { randomLinear } from '../../../bench/model/weights.js';
-import { encodeModel } from '../../../src/engine/onnx/proto/index.js';
+import { encodeModel, type ModelProto } from '../../../src/engine/onnx/proto/index.js';
+import { PlainDecoder } from '../onnx/support/plain-decoder.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 
 const TALES = fileURLToPath(new URL('../../../models/tales', import.meta.url));
@@ -114,6 +117,33 @@ describe('the generated graph', () => {
       const error = Math.hypot(...exact.map((value, i) => value - (rounded[i] as number)));
       expect(error / Math.hypot(...exact)).toBeLessThan(0.05);
     }
+  });
+});
+
+describe('a float32 decoder', () => {
+  async function logitsOf(model: ModelProto): Promise<Float32Array> {
+    const session = await InferenceSession.create(encodeModel(model), { logSeverityLevel: 3 });
+    const decoder = new PlainDecoder(session);
+    await decoder.step([5, 6, 7, 8]);
+    return decoder.step([9]);
+  }
+
+  /** As a share of what is expected. */
+  function distance(actual: Float32Array, expected: Float32Array): number {
+    return Math.hypot(...actual.map((value, i) => value - (expected[i] as number))) / Math.hypot(...expected);
+  }
+
+  it.skipIf('Float16Array' in globalThis)(
+    'says nearly the same in float16 (not where there is a Float16Array: onnxruntime-node takes none)',
+    async () => {
+      const model = buildLlama(SHAPE, 'fp32');
+      expect(distance(await logitsOf(toHalfModel(model)), await logitsOf(model))).toBeLessThan(0.01);
+    },
+  );
+
+  it('is what 8 bits stand for', async () => {
+    const quantised = buildLlama(SHAPE, 'q8');
+    expect(distance(await logitsOf(dequantise(quantised)), await logitsOf(quantised))).toBeLessThan(0.02);
   });
 });
 

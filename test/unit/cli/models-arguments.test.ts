@@ -24,10 +24,11 @@ describe('parseCommand', () => {
 
   it.each([
     ['load tales', "There is no command 'load'."],
+    ['--dtype q8', 'There is no command. npm run models -- --help'],
     ['toString', "There is no command 'toString'."],
     ['pull', "'pull' needs the name of a configured model or a Hugging Face id."],
-    ['pull a b', "There is 'b' too much."],
-    ['list a', "There is 'a' too much."],
+    ['pull a b', "'b' is one word too many."],
+    ['list a', "'a' is one word too many."],
     ['list --dtype q8', "'list' has no option --dtype."],
     ['pull a --dtype q9', '--dtype must be one of auto, fp32, fp16, q8'],
     ['check a --task poetry', '--task must be one of text-generation'],
@@ -53,15 +54,22 @@ describe('findSubject', () => {
   });
 
   it('takes any id', () => {
-    expect(findSubject('owner/other', config)).toEqual({
+    expect(findSubject('owner/other', config)).toMatchObject({
       model: undefined,
       hub: { id: 'owner/other', revision: 'main' },
+      source: 'owner/other',
     });
+  });
+
+  it('takes a folder before an id of the same name, as the configuration does', () => {
+    const subject = findSubject('models/encoder', config);
+    expect(subject).toEqual({ model: undefined, hub: undefined, source: 'models/encoder' });
+    expect(() => hubOf('models/encoder', subject)).toThrow(/is a folder of yours \(\/.*models\/encoder\)/);
   });
 
   it('says what is none, and what is not in the cache', () => {
     expect(() => findSubject('other', config)).toThrow(
-      "'other' is neither a configured model (tales, smol) nor a Hugging Face id",
+      "'other' is neither a configured model (tales, smol) nor a folder, nor a Hugging Face id",
     );
     expect(() => hubOf('tales', findSubject('tales', config))).toThrow(/'tales' is a folder of yours/);
   });

@@ -70,3 +70,16 @@ it('passes are planned smaller from then on, and slowly larger again; the condit
   await run(1000);
   expect(Math.max(...passes)).toBe(BUDGET);
 });
+
+it('the model is well though inputs that are longer than a pass may be fail: nothing was given up for them', async () => {
+  const conditions: (string | undefined)[] = [];
+  const { loop } = loopOf(
+    () => BUDGET,
+    (degraded) => conditions.push(degraded),
+  );
+  for (let i = 1; i <= 4; i++) {
+    const huge = loop.run(rows([3 * BUDGET]), context(i));
+    await expect(huge).rejects.toMatchObject({ code: 'out_of_memory' });
+  }
+  expect(conditions).toEqual([]);
+});

@@ -1,10 +1,12 @@
 import { vi } from 'vitest';
 import type { Engine } from '../../../src/engine/client/engine.js';
 import { EngineSupervisor, type SupervisorOptions } from '../../../src/engine/client/engine-supervisor.js';
+import { collect, type Generation } from '../../../src/engine/collect.js';
 import type { Flight, FlightEvent } from '../../../src/engine/client/flight.js';
 import {
   EngineDeadError,
   ModelLoadError,
+  UnavailableError,
   type LoadErrorCode,
   type ResidentError,
 } from '../../../src/engine/errors.js';
@@ -12,6 +14,7 @@ import type { EngineStats } from '../../../src/engine/protocol.js';
 import type {
   ConcreteDevice,
   GenerationEvent,
+  GenerationRequest,
   HubOptions,
   LoadContext,
   LoadedModelInfo,
@@ -26,6 +29,7 @@ export const SPEC: ModelSpec = {
   dtype: 'auto',
   maxQueue: 3,
 };
+export const REQUEST: GenerationRequest = { prompt: { kind: 'text', text: 'a' } };
 export const HUB: HubOptions = { endpoint: 'http://localhost', cacheDir: '/tmp' };
 
 export const FINISH: GenerationEvent = {
@@ -57,14 +61,19 @@ export class FakeEngine implements Engine {
   readonly exited = this.#end.promise;
   /** Requests in flight, in the order in which they came. */
   readonly flights: Flight<FlightEvent>[] = [];
-  #retriable: Flight<FlightEvent>[] = [];
+  readonly #retriable: Flight<FlightEvent>[] = [];
   readonly load = vi.fn<Engine['load']>((_spec, _hub, context) => {
     this.context = context;
     return this.loading.promise;
   });
   readonly stats = vi.fn<Engine['stats']>(() => Promise.resolve<EngineStats | undefined>({ rss: 1000 }));
 
-  loaded(instanceId = 'x', device: ConcreteDevice = 'cpu', kvCacheTokens = 64): void {
+  loaded(
+    instanceId = 'x',
+    device: ConcreteDevice = 'cpu',
+    kvCacheTokens = 64,
+    more: Partial<LoadedModelInfo> = {},
+  ): void {
     this.loading.resolve({
       instanceId,
       loadedAt: '',
@@ -76,6 +85,7 @@ export class FakeEngine implements Engine {
       kvCacheTokens,
       batchInvariant: true,
       pid: 1,
+      ...more,
     });
   }
 
@@ -90,7 +100,13 @@ export class FakeEngine implements Engine {
     this.die('was ended by SIGSEGV');
   }
 
+  /** As `EngineProcess` has it: one that is dead, and nobody has heard of it, keeps what may be begun anew. */
   take(flight: Flight<FlightEvent>): void {
+    if (this.ended) {
+      if (flight.canBeRetried) this.#keepForRetry(flight);
+      else flight.stream.fail(new UnavailableError('engine_restarting', 'is restarting'));
+      return;
+    }
     this.flights.push(flight);
     flight.onCancel = () => this.#remove(flight);
   }
@@ -116,11 +132,7 @@ export class FakeEngine implements Engine {
   die(how = 'was ended by SIGKILL'): void {
     if (this.ended) return;
     this.ended = true;
-    this.#retriable = this.flights.filter(({ canBeRetried }) => canBeRetried);
-    for (const flight of this.#retriable) {
-      flight.retried = true;
-      this.#remove(flight);
-    }
+    for (const flight of this.flights.filter(({ canBeRetried }) => canBeRetried)) this.#keepForRetry(flight);
     this.failAll(new EngineDeadError(how));
     this.#end.resolve(how);
   }
@@ -136,6 +148,13 @@ export class FakeEngine implements Engine {
     this.killed = true;
     this.failLoad('engine_died', 'killed');
     this.die();
+  }
+
+  #keepForRetry(flight: Flight<FlightEvent>): void {
+    flight.retried = true;
+    flight.onCancel = () => undefined;
+    this.#remove(flight);
+    this.#retriable.push(flight);
   }
 
   #remove(flight: Flight<FlightEvent>): void {
@@ -177,6 +196,26 @@ export function supervise(options: Partial<SupervisorOptions> = {}): Supervised 
       return found;
     },
   };
+}
+
+export interface Asking {
+  readonly signal?: AbortSignal;
+  readonly priority?: 'background';
+}
+
+/** Sends a request. Its rejection is looked at later. */
+export function ask(
+  supervisor: EngineSupervisor,
+  options: Asking = {},
+  request = REQUEST,
+): Promise<Generation> {
+  const answer = collect(supervisor.generate(request, options));
+  answer.catch(() => undefined);
+  return answer;
+}
+
+export function finishAll(engine: FakeEngine): void {
+  while (engine.flights.length > 0) engine.finish();
 }
 
 /** Lets everything that is due happen; for tests with fake timers. */

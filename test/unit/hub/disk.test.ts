@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { withLock } from '../../../src/engine/hub/cache-lock.js';
 import { openHubModel, type HubModel } from '../../../src/engine/hub/hub-model.js';
 import { startHub, type LocalHub } from '../../support/hub.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
@@ -84,6 +85,15 @@ describe.skipIf(!canMount)('on a small disk (needs the right to mount one)', () 
     const [range] = hub.requests.filter(({ cdn }) => cdn).map((request) => request.range);
     expect(Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1])).toBeGreaterThan(50_000);
     expect(model.fetched.has('q8')).toBe(true);
+  });
+
+  it('one without room for a lock is left without half of one', async () => {
+    const disk = mountDisk(64);
+    const { bavail, bsize } = statfsSync(disk);
+    mkdirSync(join(disk, '.resident'));
+    writeFileSync(join(disk, 'filler'), Buffer.alloc(bavail * bsize));
+    await expect(withLock(disk, () => Promise.resolve())).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(readdirSync(join(disk, '.resident'))).toEqual([]);
   });
 
   it('one that is read-only by now is good enough for what is complete, and no more', async () => {

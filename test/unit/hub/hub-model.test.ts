@@ -138,6 +138,17 @@ describe('a model of the hub', () => {
     await expectSmallModel(model);
   });
 
+  it('loses what the hub has no longer', async () => {
+    hub.push({ ...SMALL_MODEL, 'chat_template.jinja': '{{ messages }}', '1_Pooling/config.json': '{}' });
+    const { folder } = await open();
+    writeFileSync(join(folder, 'notes.txt'), 'of somebody');
+    expect(filesOf(folder)).toContain('chat_template.jinja');
+    hub.push(SMALL_MODEL);
+    const model = await open();
+    await model.refresh('q8');
+    expect(filesOf(folder)).toEqual([...Q8_FILES, 'notes.txt'].toSorted());
+  });
+
   it('of an earlier program is taken in, and only what is wrong is fetched', async () => {
     const model = await open();
     await model.fetch('q8');
@@ -147,6 +158,21 @@ describe('a model of the hub', () => {
     await expectSmallModel(await open());
     expect(hub.requests.flatMap(({ file }) => file ?? [])).toEqual(['tokenizer_config.json']);
   });
+});
+
+it.each([
+  '../config.json',
+  '..\\..\\out/config.json',
+  '.resident/config.json',
+  '/config.json',
+  './config.json',
+])('a repository can not write beside its folder: %s', async (path) => {
+  hub.push({ ...SMALL_MODEL, [path]: '{"evil": true}' });
+  const model = await open();
+  await expectSmallModel(model);
+  expect(readdirSync(join(cacheDir, 'someone'))).toEqual(['small']);
+  expect(readdirSync(cacheDir)).toEqual(['someone']);
+  expect(hub.log().filter((line) => line.includes('/resolve/'))).toHaveLength(Q8_FILES.length);
 });
 
 describe('without the hub', () => {
@@ -199,6 +225,15 @@ describe('a mirror', () => {
     expect(new Map(model.weights)).toEqual(new Map([['fp32', 12_100], ['q8', 5000]])); // prettier-ignore
     expect(model.commit).toBe(hashes ? hub.commit : undefined);
     await expectSmallModel(model);
+  });
+
+  it('may have the hash of the content itself as ETag', async () => {
+    await hub.close();
+    hub = await startHub('someone/small', SMALL_MODEL, { api: false, hashes: false, etags: 'sha1' });
+    await expectSmallModel(await open());
+    hub.script = ({ file, method }) =>
+      file === 'onnx/model.onnx' && method === 'GET' ? { kind: 'wrongBytes' } : undefined;
+    await expect((await open()).fetch('fp32')).rejects.toMatchObject({ code: 'model_corrupt' });
   });
 
   it('with a slash at its end is the same', async () => {

@@ -64,6 +64,16 @@ describe('without a terminal', () => {
   });
 });
 
+it('the weights are a download of their own, after the configuration that chose them', () => {
+  const { clock, logged, shown, download } = display(false);
+  for (let megabytes = 0; megabytes <= 10; megabytes++) download('tales', megabytes, 10);
+  for (let megabytes = 10; megabytes <= 100; megabytes += 10) download('tales', megabytes);
+  clock.ms = 3000;
+  shown.end('tales');
+  expect(logged.filter((line) => line.includes('of 100 MB'))).toHaveLength(9);
+  expect(logged.at(-1)).toBe('tales: downloaded 90 MB in 3.0 s');
+});
+
 describe('on a terminal', () => {
   it('there is a bar, which goes when it is done', () => {
     const { clock, logged, written, shown, download } = display(true);
@@ -77,6 +87,12 @@ describe('on a terminal', () => {
     shown.show('tales', { phase: 'warming-up' });
     expect(written.slice(-2)).toEqual(['\r\u001B[K', 'tales: downloaded 100 MB in 1.0 s\n']);
     expect(logged).toEqual([]);
+  });
+
+  it('that does not know its width there is a line of 79', () => {
+    const { written, download } = display(true, 0);
+    download('a-model-whose-name-takes-up-more-than-half-of-the-line', 25);
+    expect(written.at(-1)).toHaveLength(79 + '\r\u001B[K'.length);
   });
 
   it('two models share the line, which is never longer than the terminal', () => {

@@ -1,5 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { openHubModel } from '../../../src/engine/hub/hub-model.js';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { openHubModel, type HubModel } from '../../../src/engine/hub/hub-model.js';
 import type { HubOptions } from '../../../src/engine/types.js';
 import { startHub, type HubOptions as ServerOptions, type LocalHub } from '../../support/hub.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
@@ -21,6 +24,11 @@ async function fetchFrom(
     QUICK,
   );
   await model.fetch('q8');
+}
+
+function openSmall(endpoint: string): Promise<HubModel> {
+  const options = { endpoint, cacheDir: temporaryFolder() };
+  return openHubModel({ id: 'someone/small', revision: 'main' }, options, () => undefined, QUICK);
 }
 
 function without(...names: string[]): typeof SMALL_MODEL {
@@ -113,16 +121,41 @@ describe('a token', () => {
   });
 });
 
+it.each([405, 410, 451])('an answer that says nothing of the model (%i) is told as it is', async (status) => {
+  hub = await startHub('someone/small', SMALL_MODEL, { api: false });
+  hub.script = () => ({ kind: 'status', status });
+  await expect(openSmall(hub.url)).rejects.toMatchObject({
+    code: 'hub_unreachable',
+    message: expect.stringContaining(`it answers with status ${status}. Check the network`) as string,
+  });
+});
+
+it('a list without an end is none', async () => {
+  hub = await startHub('someone/small', SMALL_MODEL);
+  let sent = 0;
+  const endless = createServer((request, response) => {
+    if (!request.url?.startsWith('/api/')) {
+      response.writeHead(404).end();
+      return;
+    }
+    const more = (): void => {
+      if (response.destroyed) return;
+      sent += 2 ** 20;
+      response.write(Buffer.alloc(2 ** 20, ' '), more);
+    };
+    more();
+  });
+  endless.listen(0, '127.0.0.1');
+  await once(endless, 'listening');
+  onTestFinished(() => void endless.close());
+  const { port } = endless.address() as AddressInfo;
+  await expect(openSmall(`http://127.0.0.1:${port}`)).rejects.toMatchObject({ code: 'source_not_found' });
+  expect(sent).toBeLessThan(2 ** 27);
+});
+
 it('no connection at all is hub_unreachable, with the reason', async () => {
   hub = await startHub('someone/small', SMALL_MODEL);
-  await expect(
-    openHubModel(
-      { id: 'someone/small', revision: 'main' },
-      { endpoint: 'http://127.0.0.1:9', cacheDir: temporaryFolder() },
-      () => undefined,
-      QUICK,
-    ),
-  ).rejects.toMatchObject({
+  await expect(openSmall('http://127.0.0.1:9')).rejects.toMatchObject({
     code: 'hub_unreachable',
     message: expect.stringMatching(
       /someone\/small can't be had from http:\/\/127\.0\.0\.1:9: .+\. Check the network/,

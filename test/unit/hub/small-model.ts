@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { HubSettings } from '../../../src/engine/hub/hub-model.js';
 
 /** Files in the layout of Transformers.js; nothing can be loaded from them. */
@@ -27,15 +28,15 @@ export const Q8_FILES = [
 ];
 
 /** No test waits for the clock, nor fails because the machine is busy. */
-export const QUICK: HubSettings = {
-  pace: { stallMs: 15_000, attempts: 4, backoffMs: 1 },
+export const QUICK = {
+  pace: { stallMs: 15_000, attempts: 4, backoffMs: 1, wait: setTimeout },
   lockTimes: { heartbeatMs: 20, staleMs: 200, pollMs: 10 },
-};
+} satisfies HubSettings;
 
-/** What has come of a file that is under way; undefined: none is. */
+/** What has come of weights that are under way; undefined: none are. */
 export function incompleteBytes(cacheDir: string): number | undefined {
   const names = readdirSync(cacheDir, { recursive: true }).map(String);
-  const incomplete = names.find((name) => name.endsWith('.incomplete'));
+  const incomplete = names.find((name) => name.includes('onnx') && name.endsWith('.incomplete'));
   return incomplete === undefined
     ? undefined
     : statSync(join(cacheDir, incomplete), { throwIfNoEntry: false })?.size;

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SharedKvCache, type SharedRow } from '../../../src/engine/kv/shared-kv-cache.js';
@@ -17,7 +18,7 @@ function run(cache: SharedKvCache, tokens: readonly number[]): SharedRow {
   return row;
 }
 
-const letters = (text: string): number[] => [...text].map((letter) => letter.charCodeAt(0));
+const letters = (text: string): number[] => Array.from(text, (letter) => letter.charCodeAt(0));
 
 describe('SharedKvCache', () => {
   it('shares the full blocks of rows that begin alike, while they run and after', () => {
@@ -111,7 +112,7 @@ class Machine {
       this.#cache.limitTo(step.blocks);
     } else if (step.kind === 'open') {
       const row = this.#cache.open(step.tokens);
-      expect(row.length).toBeLessThan(step.tokens.length);
+      assert.ok(row.length < step.tokens.length);
       this.#rows.push({ row, tokens: step.tokens });
     } else {
       const at = step.row % Math.max(this.#rows.length, 1);
@@ -130,7 +131,7 @@ class Machine {
     const missing = Math.ceil((row.length + next.length) / BLOCK) - row.blocks.length;
     const had = this.#cache.available;
     const room = this.#cache.reserve(row, next.length);
-    expect(room).toBe(missing <= 0 || missing <= had);
+    assert.equal(room, missing <= 0 || missing <= had);
     if (!room) return;
     next.forEach((_, i) => this.#memory.set(this.#place(row, row.length + i), past(tokens, row.length + i)));
     this.#cache.commit(row, next);
@@ -145,11 +146,11 @@ class Machine {
     const held = new Set<number>();
     for (const { row, tokens } of this.#rows) {
       for (let position = 0; position < row.length; position++)
-        expect(this.#memory.get(this.#place(row, position))).toBe(past(tokens, position));
+        assert.equal(this.#memory.get(this.#place(row, position)), past(tokens, position));
       for (const block of row.blocks) held.add(block);
-      expect(new Set(row.blocks).size).toBe(row.blocks.length);
+      assert.equal(new Set(row.blocks).size, row.blocks.length);
     }
-    expect(this.#cache.available).toBe(Math.max(0, this.#limit - held.size));
+    assert.equal(this.#cache.available, Math.max(0, this.#limit - held.size));
   }
 }
 

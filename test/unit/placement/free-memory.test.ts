@@ -91,7 +91,10 @@ describe('free video memory', () => {
 
   it('is unknown where nobody says', () => {
     expect(freeMemoryFor('webgpu', machineOf(MEMINFO))).toBeUndefined();
-    expect(freeMemoryFor('cuda', machineOf({ 'dev/nvidia0': '' }))).toBeUndefined();
+    for (const said of [undefined, '', '[N/A]\n', '[Insufficient Permissions]\n'])
+      expect(
+        freeMemoryFor('cuda', machineOf({ 'dev/nvidia0': '' }, { askNvidia: () => said })),
+      ).toBeUndefined();
   });
 
   it("is the machine's memory on a Mac", () => {

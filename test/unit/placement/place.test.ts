@@ -13,6 +13,7 @@ import {
   type ConcreteDtype,
   type Device,
   type Dtype,
+  type Task,
 } from '../../../src/engine/types.js';
 
 const GB = 2 ** 30;
@@ -29,6 +30,7 @@ function findings(...promising: ConcreteDevice[]): DeviceFinding[] {
 }
 
 interface Scene {
+  readonly task?: Task;
   readonly device?: Device;
   readonly dtype?: Dtype;
   readonly gpus?: ConcreteDevice[];
@@ -45,7 +47,12 @@ async function run(scene: Scene): Promise<{ placement: Placement; tried: string[
   const tried: string[] = [];
   const dtypes = scene.dtypes ?? ['fp32', 'fp16', 'q8', 'q4'];
   const placement = await place({
-    spec: { source: 'models/some', device: scene.device ?? 'auto', dtype: scene.dtype ?? 'auto' },
+    spec: {
+      source: 'models/some',
+      task: scene.task ?? 'text-generation',
+      device: scene.device ?? 'auto',
+      dtype: scene.dtype ?? 'auto',
+    },
     devices: findings(...(scene.gpus ?? [])),
     avoid: scene.avoid ?? [],
     dtypes,
@@ -172,7 +179,7 @@ describe('an explicit choice', () => {
     expect(failure.code).toBe('device_unavailable');
     expect(failure.message).toBe(
       "Device 'coreml' is not available here: there is no coreml. Found: cuda (there is no cuda), webgpu (there is a webgpu), " +
-        'cpu (there is no cpu). Set device to one of them, or to auto.',
+        'cpu (there is no cpu). Set device to one that is there, or to auto.',
     );
   });
 
@@ -250,6 +257,13 @@ describe('where memory is short', () => {
       "'models/some' doesn't fit into memory on cpu in fp32: it needs 4.3 GB (weights 4 GB, activations 0 bytes, KV cache at least " +
         '256 MB, runtime 64 MB), and 2 GB are free; free memory, lower maxRows, prefillChunk or kvCacheMemory, set device and dtype ' +
         'to auto, or take a smaller model.',
+    );
+  });
+
+  it('of an encoder, what is to be lowered is what an encoder has', async () => {
+    const failure = await failureOf({ task: 'feature-extraction', free: { cpu: 1 } });
+    expect(failure.message).toMatch(
+      /; free memory, lower maxTokens or batchTokens, or take a smaller model\.$/,
     );
   });
 

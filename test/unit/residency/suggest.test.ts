@@ -11,7 +11,7 @@ describe('suggest', () => {
     expect(suggest(COST, { requestsPerMinute: 12, loadSeconds: 1.3 }, EVEN)).toEqual({
       keepAlive: 'always',
       reason:
-        'Keep it resident: with 12 requests a minute, more than 1.9, its 0.5 GB cost less than a load (2 CPU seconds) for each, and loads would let people wait 16 s a minute, all together.',
+        'Keep it resident: with 12 requests a minute, more than 1.9, its 0.5 GB cost less than a load (2 s of CPU time) for each, and loads would let people wait 16 s a minute, all together.',
     });
   });
 
@@ -19,7 +19,7 @@ describe('suggest', () => {
     expect(suggest(COST, { requestsPerMinute: 0.2, loadSeconds: 1.3 }, EVEN)).toEqual({
       keepAlive: '32s',
       reason:
-        'Unload it after 32s without a request: keeping its 0.5 GB longer costs more than a load (2 CPU seconds), and 0.2 requests a minute are fewer than the 1.9 that pay for keeping it; who comes after such a pause waits 1.3 s.',
+        'Unload it after 32s without a request: keeping its 0.5 GB longer costs more than a load (2 s of CPU time), and 0.2 requests a minute are fewer than the 1.9 that pay for keeping it; who comes after such a pause waits 1.3 s.',
     });
   });
 

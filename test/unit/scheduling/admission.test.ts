@@ -43,7 +43,7 @@ function fairOrder(waiting: readonly Scheduled[], rows: readonly Scheduled[]): n
 function expectOfAll(check: (situation: Situation, result: ReturnType<typeof carriedOut>) => void): void {
   fc.assert(
     fc.property(situations, (situation) => check(situation, carriedOut(situation))),
-    { numRuns: 2000 },
+    { numRuns: 800 },
   );
 }
 
@@ -211,7 +211,7 @@ describe('planAdmission', () => {
         const oldest = running.map(({ id }) => id).toSorted((a, b) => a - b);
         expect(park.filter((id) => oldest.indexOf(id) < limits.backgroundRows)).toEqual([]);
       }),
-      { numRuns: 2000 },
+      { numRuns: 800 },
     );
   });
 

@@ -53,15 +53,17 @@ describe.each(SOURCES)('PromptEncoder with $name', ({ load, absent = false }) =>
     const tokenizer = await load();
     const encoder = encoderOf(tokenizer);
     const toPrompts = tokenizer.chat_template ? [text, chat] : [text];
-    const prompts = fc
-      .tuple(texts(10), fc.constantFrom(...LENGTHS), fc.constantFrom(...toPrompts))
-      .map(([part, length, toPrompt]) => toPrompt(part.repeat(Math.ceil(length / (part.length + 1)))));
-    await fc.assert(
-      fc.asyncProperty(prompts, async (prompt) => {
-        expect(Array.from(await encoder.encode(prompt))).toEqual(expectedTokens(tokenizer, prompt));
-      }),
-      { numRuns: 12 },
-    );
+    for (const length of LENGTHS) {
+      const prompts = fc
+        .tuple(texts(10), fc.constantFrom(...toPrompts))
+        .map(([part, toPrompt]) => toPrompt(part.repeat(Math.ceil(length / (part.length + 1)))));
+      await fc.assert(
+        fc.asyncProperty(prompts, async (prompt) => {
+          expect(Array.from(await encoder.encode(prompt))).toEqual(expectedTokens(tokenizer, prompt));
+        }),
+        { numRuns: 3 },
+      );
+    }
   });
 });
 
