@@ -73,7 +73,7 @@ export class EngineProcess implements Engine {
     this.#child = fork(entry, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      execArgv: process.execArgv.filter(entry.endsWith('.ts') ? isNoDebugger : isSourceMaps),
+      execArgv: entry.endsWith('.ts') ? loaderArguments() : [],
     });
     this.#child.on('message', (message) => this.#receive(message as FromEngine));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -219,12 +219,7 @@ function restarting(): UnavailableError {
   return new UnavailableError('engine_restarting', 'The engine is restarting. Send the request again.');
 }
 
-/** What makes this process run TypeScript is for its engine, too; not its debugger: a second one can't have the same port. */
-function isNoDebugger(arg: string): boolean {
-  return !arg.startsWith('--inspect');
-}
-
-/** A stack in the engine's log leads to where this process's lead. */
-function isSourceMaps(arg: string): boolean {
-  return arg === '--enable-source-maps';
+/** What makes this process run TypeScript, without its debugger: a second one can't have the same port. */
+function loaderArguments(): string[] {
+  return process.execArgv.filter((arg) => !arg.startsWith('--inspect'));
 }
